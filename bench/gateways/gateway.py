@@ -1,0 +1,66 @@
+"""What the kit has to know about a gateway."""
+
+import enum
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Scene(enum.Enum):
+    """What a gateway is configured to do."""
+
+    PLAIN = "every path goes to the origin"
+    FEATURES = "the same, with an access log, metrics and five plain filters"
+    GENERATION = "requests and replies carry the generation of the configuration that handled them"
+    ROUTES = "many routes /r/0, /r/1 and so on; the replies of the last one carry the generation"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One configuration to make."""
+
+    port: int
+    admin_port: int
+    origin_port: int
+    scene: Scene = Scene.PLAIN
+    generation: str = "A"
+    routes: int = 0
+
+    @property
+    def probe(self) -> str:
+        """A path that is answered once the gateway is ready."""
+        return f"/r/{self.routes - 1}/x" if self.scene is Scene.ROUTES else "/s"
+
+
+class Gateway:
+    """One gateway; the subclasses say how it is found, configured and run."""
+
+    name: str
+    advice = "bench/setup installs it"
+    scenes = frozenset({Scene.PLAIN})
+    # The signals for "read your files again" and "finish what you have begun, then go".
+    reload_signal = signal.SIGHUP
+    stop_signal = signal.SIGTERM
+
+    def executable(self) -> Path | None:
+        raise NotImplementedError
+
+    def files(self, work: Work, folder: Path) -> dict[str, str]:
+        """The configuration files by name."""
+        raise NotImplementedError
+
+    def command(self, work: Work, folder: Path) -> list:
+        raise NotImplementedError
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        return {}
+
+    version_arguments = ["--version"]
+
+    def version(self) -> str:
+        command = [str(self.executable()), *self.version_arguments]
+        said = subprocess.run(command, capture_output=True, text=True)
+        found = re.search(r"\d+\.\d+(\.\d+)?([-+~.][\w.+-]+)?", said.stdout + said.stderr)
+        return found.group(0) if found else "unknown version"

@@ -1,0 +1,67 @@
+"""HAProxy as Debian packages it."""
+
+import signal
+from pathlib import Path
+
+from gateways.gateway import Gateway, Scene, Work
+from kit.places import installed
+
+
+class HAProxy(Gateway):
+    name = "haproxy"
+    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES})
+    reload_signal = signal.SIGUSR2
+    stop_signal = signal.SIGUSR1
+    version_arguments = ["-v"]
+
+    def executable(self) -> Path | None:
+        return installed("haproxy")
+
+    def files(self, work: Work, folder: Path) -> dict[str, str]:
+        configuration = f"""\
+global
+    nbthread 1
+    maxconn 10500
+    no strict-limits
+    # So that a 16 KiB reply fits with its head.
+    tune.bufsize 32768
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+    timeout http-keep-alive 300s
+    http-reuse always
+frontend web
+    bind 127.0.0.1:{work.port} backlog 4096
+{rules(work, folder)}
+    default_backend origin
+backend origin
+    server origin 127.0.0.1:{work.origin_port} pool-max-conn -1 pool-purge-delay 300s
+"""
+        files = {"haproxy.cfg": configuration}
+        if work.scene is Scene.ROUTES:
+            entries = [f"/r/{number}/ A" for number in range(work.routes - 1)]
+            files["routes.map"] = "\n".join([*entries, f"/r/{work.routes - 1}/ {work.generation}", ""])
+        return files
+
+    def command(self, work: Work, folder: Path) -> list:
+        """As a master with one worker, because that is what can reload."""
+        return [self.executable(), "-W", "-f", folder / "haproxy.cfg", "-p", folder / "haproxy.pid"]
+
+
+def rules(work: Work, folder: Path) -> str:
+    match work.scene:
+        case Scene.GENERATION:
+            return (
+                f"    http-request set-header x-generation {work.generation}\n"
+                f"    http-response set-header x-generation {work.generation}"
+            )
+        case Scene.ROUTES:
+            return (
+                f"    http-request set-var(txn.route) path,map_beg({folder}/routes.map)\n"
+                "    http-request deny deny_status 404 unless { var(txn.route) -m found }\n"
+                "    http-response set-header x-generation %[var(txn.route)]"
+            )
+        case _:
+            return ""

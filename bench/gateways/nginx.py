@@ -1,0 +1,72 @@
+"""nginx as Debian packages it."""
+
+import signal
+from pathlib import Path
+
+from gateways.gateway import Gateway, Scene, Work
+from kit.places import installed
+
+
+class Nginx(Gateway):
+    name = "nginx"
+    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES})
+    stop_signal = signal.SIGQUIT
+    version_arguments = ["-v"]
+
+    def executable(self) -> Path | None:
+        return installed("nginx")
+
+    def files(self, work: Work, folder: Path) -> dict[str, str]:
+        return {
+            "nginx.conf": f"""\
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {folder}/nginx.pid;
+events {{ worker_connections 16000; }}
+http {{
+    access_log off;
+    tcp_nodelay on;
+    keepalive_timeout 300s;
+    keepalive_requests 1000000000;
+    client_max_body_size 0;
+    client_body_buffer_size 128k;
+    proxy_buffer_size 16k;
+    proxy_buffers 16 16k;
+    proxy_max_temp_file_size 0;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    upstream origin {{
+        server 127.0.0.1:{work.origin_port};
+        keepalive 2048;
+        keepalive_requests 1000000000;
+        keepalive_timeout 300s;
+    }}
+    server {{
+        listen 127.0.0.1:{work.port} backlog=4096;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+{locations(work)}
+    }}
+}}
+"""
+        }
+
+    def command(self, work: Work, folder: Path) -> list:
+        return [self.executable(), "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
+
+
+def locations(work: Work) -> str:
+    if work.scene is Scene.ROUTES:
+        last = work.routes - 1
+        plain = [f"location /r/{number}/ {{ proxy_pass http://origin; }}" for number in range(last)]
+        mark = f"add_header x-generation {work.generation};"
+        return "\n".join([*plain, f"location /r/{last}/ {{ {mark} proxy_pass http://origin; }}"])
+    mark = ""
+    if work.scene is Scene.GENERATION:
+        # Setting one request header ends the inheritance of the others.
+        mark = f"""
+            proxy_set_header Connection "";
+            proxy_set_header x-generation {work.generation};
+            add_header x-generation {work.generation};"""
+    return f"        location / {{{mark} proxy_pass http://origin; }}"

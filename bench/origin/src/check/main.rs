@@ -1,0 +1,52 @@
+//! `bench-check`: the loads that wrk cannot make, with every answer checked.
+//!
+//! - `run`: closed-loop requests, slow requests and long streams for some time, counting failures by kind; the
+//!   gateway may be stopped in the middle of it;
+//! - `idle`: many keep-alive connections that ask once and then stay open until standard input ends.
+//!
+//! One thread, so that "before the stop" and "after it" are facts and not guesses. The result is one line of
+//! JSON on standard output.
+
+mod idle;
+mod reading;
+mod run;
+mod tally;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The load checker of the benchmark kit.
+#[derive(Parser)]
+enum Command {
+    /// Requests and streams in closed loops, every answer checked.
+    Run(run::Options),
+    /// Idle keep-alive connections after one request each.
+    Idle(idle::Options),
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bench-check: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let local = tokio::task::LocalSet::new();
+    let outcome = local.block_on(&runtime, async {
+        match command {
+            Command::Run(options) => run::run(options).await,
+            Command::Idle(options) => idle::run(options).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-check: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

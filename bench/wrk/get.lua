@@ -1,0 +1,2 @@
+-- GET, the same each time.
+dofile("report.lua")

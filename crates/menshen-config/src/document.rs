@@ -1,0 +1,62 @@
+//! What a document can say.
+
+mod access_log;
+mod address;
+mod forwarded;
+mod gateway;
+mod limits;
+mod listener;
+mod named;
+mod route;
+mod route_test;
+mod service;
+mod switch;
+mod target;
+mod timeouts;
+
+pub use access_log::{AccessLog, AccessLogFields, LogTo};
+pub use address::{Address, Prefix, Protocol, Url};
+pub use forwarded::Forwarded;
+pub use gateway::{Admin, Bind, Gateway, LogLevel, Pseudonym};
+pub use limits::{Limits, RouteLimits};
+pub use listener::Listener;
+pub use named::{Entry, Named};
+pub use route::{QueryEdit, Rewrite, Route, RouteHost};
+pub use route_test::{Expect, RequestLine, RouteTest};
+pub use service::{Balance, Endpoint, Pool, Service, ServiceHost};
+pub use switch::Switch;
+pub use target::{Redirect, Respond, Target};
+pub use timeouts::{CallTimeouts, Timeouts};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::filter::FilterItem;
+
+/// All that was written, in all files together. References between the parts are not checked yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// The gateway itself.
+    pub gateway: Gateway,
+    /// Where requests come in.
+    pub listeners: Named<Listener>,
+    /// Where requests go to.
+    pub services: Named<Service>,
+    /// Combinations of filters that routes can refer to.
+    pub schemes: Named<Scheme>,
+    /// Which request goes where, and how.
+    pub routes: Named<Route>,
+}
+
+/// A named combination of filters, applied in the order of the list.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Scheme(pub Vec<FilterItem>);
+
+impl std::ops::Deref for Scheme {
+    type Target = [FilterItem];
+
+    fn deref(&self) -> &[FilterItem] {
+        &self.0
+    }
+}

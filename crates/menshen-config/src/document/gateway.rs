@@ -1,0 +1,164 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AccessLog, Forwarded, Limits, Timeouts};
+use crate::quantity::{Cidr, Duration};
+use crate::span::Spanned;
+use crate::text::{FromText, Refusal, text_type};
+
+/// The gateway itself: what holds for all listeners and routes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Number of worker threads. Default: one per core.
+    pub workers: Option<NonZeroU32>,
+    /// Where the admin API listens, or `off`. Default: `127.0.0.1:9180`.
+    pub admin: Option<Spanned<Admin>>,
+    /// How much the gateway says about itself. Default: `info`.
+    pub log: Option<LogLevel>,
+    /// One line per exchange: `stdout`, `stderr`, `off`, the path of a file, or a map. Default: `stdout`.
+    pub access_log: Option<Spanned<AccessLog>>,
+    /// Addresses of proxies in front of the gateway whose word about the client is believed. Default: none.
+    pub trusted_proxies: Option<Vec<Cidr>>,
+    /// Addresses of callers that are told where the time went, in `Server-Timing`. Default: none.
+    pub server_timing: Option<Vec<Cidr>>,
+    /// Which header fields tell a service about the client.
+    pub forwarded: Forwarded,
+    /// The gateway's name in `Via`; a request that comes back with it is a loop. Default: `menshen`.
+    pub via: Option<Pseudonym>,
+    /// How long exchanges may go on after the gateway was told to stop. Default: `30s`.
+    pub drain: Option<Duration>,
+    /// The most that is accepted.
+    pub limits: Limits,
+    /// How long the gateway waits.
+    pub timeouts: Timeouts,
+}
+
+/// How much the gateway says about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What may fail soon.
+    Warn,
+    /// What was done.
+    #[default]
+    Info,
+    /// Why it was done.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Where the admin API listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Admin {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+}
+
+impl FromText for Admin {
+    const WHAT: &'static str = "an address such as `127.0.0.1:9180`, or `off`";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => Bind::from_text(text).map(|bind| Self::At(bind.0)),
+        }
+    }
+}
+
+impl fmt::Display for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Admin::Off => f.write_str("off"),
+            Admin::At(address) => address.fmt(f),
+        }
+    }
+}
+
+text_type!(Admin, "Admin", {
+    "pattern": r"^(off|.+:[0-9]+)$",
+    "description": "where the admin API listens, or off",
+    "examples": ["127.0.0.1:9180", "off"]
+});
+
+/// An address to listen at: `127.0.0.1:8001`, `0.0.0.0:80`, `[::]:80`. Port 0 takes any free port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bind(pub SocketAddr);
+
+impl FromText for Bind {
+    const WHAT: &'static str = "an address such as `127.0.0.1:8001`";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        let refused = || Refusal::new(format!("`{text}` is not an address to listen at"));
+        text.parse().map(Self).map_err(|_| match text.rsplit_once(':') {
+            Some(("", port)) | Some(("*", port)) => refused().hint(format!(
+                "write `0.0.0.0:{port}` for all addresses, `127.0.0.1:{port}` for this machine"
+            )),
+            Some(("localhost", port)) => refused().hint(format!("write `127.0.0.1:{port}`")),
+            Some(_) => {
+                refused().hint("write an IP address and a port, as in `127.0.0.1:8001` or `[::]:8001`")
+            }
+            None if text.parse::<std::net::IpAddr>().is_ok() => {
+                refused().hint(format!("add a port: `{text}:8001`"))
+            }
+            None => refused().hint("write an IP address and a port, as in `127.0.0.1:8001`"),
+        })
+    }
+
+    fn from_number(number: &str) -> Result<Self, Refusal> {
+        Err(Refusal::new("an address needs a host")
+            .hint(format!("write `127.0.0.1:{number}` or `0.0.0.0:{number}`")))
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+text_type!(Bind, "Bind", {
+    "pattern": r"^.+:[0-9]+$",
+    "description": "an IP address and a port to listen at",
+    "examples": ["127.0.0.1:8001", "0.0.0.0:80", "[::]:80"]
+});
+
+/// A name that may stand in the `Via` header field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pseudonym(pub Box<str>);
+
+impl FromText for Pseudonym {
+    const WHAT: &'static str = "a name such as `menshen`";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        match !text.is_empty() && text.bytes().all(token) {
+            true => Ok(Self(text.into())),
+            false => Err(Refusal::new(format!("`{text}` cannot stand in `Via`"))
+                .hint("use letters, digits, `-` and `.`")),
+        }
+    }
+}
+
+impl fmt::Display for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+text_type!(Pseudonym, "Pseudonym", {
+    "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+    "description": "a name for the Via header field",
+    "examples": ["menshen"]
+});

@@ -1,0 +1,27 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Bind, Limits, Timeouts};
+use crate::filter::FilterItem;
+use crate::quantity::Cidr;
+use crate::span::Spanned;
+
+/// A place where requests come in.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Listener {
+    /// The IP address and port to listen at.
+    pub bind: Spanned<Bind>,
+    /// Filters of every request that comes in here, before those of its route, also if no route is found.
+    #[serde(default)]
+    pub filters: Vec<FilterItem>,
+    /// The most that is accepted here. Default: that of the gateway.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long is waited here. Default: that of the gateway.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Proxies in front of this listener whose word about the client is believed. Default: those of the gateway.
+    #[serde(default)]
+    pub trusted_proxies: Option<Vec<Cidr>>,
+}

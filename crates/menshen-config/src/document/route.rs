@@ -1,0 +1,130 @@
+use std::fmt;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::service::host_name;
+use super::{CallTimeouts, Forwarded, Prefix, RouteLimits, RouteTest, Target};
+use crate::filter::FilterItem;
+use crate::matching::Match;
+use crate::one_or_many::OneOrMany;
+use crate::span::Spanned;
+use crate::text::{FromText, Refusal, text_type};
+
+/// A match and where it leads.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Route {
+    /// What it is, for people.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Which requests take it. The most specific route wins, whatever the order in the document.
+    #[serde(rename = "match")]
+    pub matches: Spanned<Match>,
+    /// The listeners it belongs to. Default: all.
+    #[serde(default)]
+    pub on: OneOrMany<Spanned<String>>,
+    /// What is taken away from the start of the path, before `rewrite` and `prefix`.
+    #[serde(default)]
+    pub strip: Option<Spanned<Prefix>>,
+    /// What is put in front of the path, after `strip` and `rewrite`.
+    #[serde(default)]
+    pub prefix: Option<Spanned<Prefix>>,
+    /// A regular expression on the path and what replaces it, after `strip` and before `prefix`.
+    #[serde(default)]
+    pub rewrite: Option<Rewrite>,
+    /// The `Host` that the service gets to see. Default: what the service says.
+    #[serde(default)]
+    pub host: Option<Spanned<RouteHost>>,
+    /// Changes of the query.
+    #[serde(default)]
+    pub query: QueryEdit,
+    /// Which header fields tell the service about the client. Default: what the gateway says.
+    #[serde(default)]
+    pub forwarded: Forwarded,
+    /// Where it leads.
+    pub to: Spanned<Target>,
+    /// Schemes that apply, one after the other, before `filters`.
+    #[serde(default)]
+    pub scheme: OneOrMany<Spanned<String>>,
+    /// Filters, in this order.
+    #[serde(default)]
+    pub filters: Vec<FilterItem>,
+    /// How long is waited. Default: what the service says.
+    #[serde(default)]
+    pub timeouts: CallTimeouts,
+    /// The most that is accepted. Default: what the listener says.
+    #[serde(default)]
+    pub limits: RouteLimits,
+    /// Requests and what should happen to them; run by `menshen check`.
+    #[serde(default)]
+    pub tests: Vec<RouteTest>,
+}
+
+/// A regular expression and what replaces its match.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rewrite {
+    /// The regular expression.
+    pub pattern: Spanned<String>,
+    /// What replaces it; `$1` or `${name}` is what a group matched.
+    pub to: Spanned<String>,
+}
+
+/// Changes of the query, in this order: `remove`, `set`, `add`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct QueryEdit {
+    /// Parameters that get this value instead of the ones they have.
+    pub set: IndexMap<String, String>,
+    /// Parameters that get a further value.
+    pub add: IndexMap<String, String>,
+    /// Parameters that are taken away.
+    pub remove: OneOrMany<String>,
+}
+
+impl QueryEdit {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// The `Host` that a service gets to see on a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RouteHost {
+    /// What the client sent.
+    Keep,
+    /// What the service says.
+    Service,
+    /// This name, with or without port.
+    Name(Box<str>),
+}
+
+impl FromText for RouteHost {
+    const WHAT: &'static str = "`keep`, `service` or a host name";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "service" => Ok(Self::Service),
+            _ => host_name(text).map(Self::Name),
+        }
+    }
+}
+
+impl fmt::Display for RouteHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RouteHost::Keep => "keep",
+            RouteHost::Service => "service",
+            RouteHost::Name(name) => name,
+        })
+    }
+}
+
+text_type!(RouteHost, "RouteHost", {
+    "description": "the Host that the service gets to see: keep, service, or a name",
+    "examples": ["keep", "service", "api.internal"]
+});

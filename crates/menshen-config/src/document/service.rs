@@ -1,0 +1,270 @@
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Address, CallTimeouts, Prefix, Protocol, Url};
+use crate::decode::Recovered;
+use crate::quantity::{Bounded, Duration, PerWorker};
+use crate::span::{Span, Spanned};
+use crate::text::{FromText, Refusal, text_type};
+
+/// A named set of endpoints. Short form: the URL of a single one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// What it is, for people.
+    pub about: Option<String>,
+    /// Where it can be reached; at least one.
+    pub endpoints: Vec<Spanned<Endpoint>>,
+    /// How it is spoken to. Default: `http`.
+    pub protocol: Protocol,
+    /// Who gets the next request.
+    pub balance: Balance,
+    /// How long is waited for it.
+    pub timeouts: CallTimeouts,
+    /// Connections that are kept open.
+    pub pool: Pool,
+    /// The `Host` that it gets to see. Default: `keep`.
+    pub host: ServiceHost,
+    /// What is put in front of every path; may be empty.
+    pub base: Prefix,
+}
+
+/// The long form of [`Service`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename = "Service", rename_all = "kebab-case", deny_unknown_fields)]
+struct Long {
+    /// What it is, for people.
+    #[serde(default)]
+    about: Option<String>,
+    /// Where it can be reached.
+    #[serde(deserialize_with = "at_least_one")]
+    #[schemars(length(min = 1))]
+    endpoints: Vec<Spanned<Endpoint>>,
+    /// How it is spoken to. Default: `http`.
+    #[serde(default)]
+    protocol: Protocol,
+    /// Who gets the next request. Default: `round-robin`.
+    #[serde(default)]
+    balance: Balance,
+    /// How long is waited for it. Default: that of the listener.
+    #[serde(default)]
+    timeouts: CallTimeouts,
+    /// Connections that are kept open.
+    #[serde(default)]
+    pool: Pool,
+    /// The `Host` that it gets to see: `keep` what the client sent, the `endpoint`'s address, or a name. Default: `keep`.
+    #[serde(default)]
+    host: ServiceHost,
+    /// What is put in front of every path. Default: nothing.
+    #[serde(default)]
+    base: Prefix,
+}
+
+/// One place where a service can be reached. Short form: its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host and port.
+    pub address: Address,
+    /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
+    pub weight: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct LongEndpoint {
+    /// Host and port.
+    address: Address,
+    /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
+    #[serde(default)]
+    weight: Option<u32>,
+}
+
+/// Who gets the next request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// One after the other, by weight.
+    #[default]
+    RoundRobin,
+    /// By chance, by weight.
+    Random,
+    /// Of two by chance, the one with fewer requests in flight.
+    LeastRequests,
+}
+
+/// Connections to a service that are kept open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Pool {
+    /// How many idle ones are kept for each endpoint. Default: `64 per worker`.
+    pub idle: Option<PerWorker>,
+    /// How long an idle one is kept. Default: `60s`.
+    pub idle_for: Option<Duration>,
+    /// How long one is used at all, so that changes of DNS are seen, or `none`. Default: `none`.
+    pub max_age: Option<Bounded<Duration>>,
+}
+
+/// The `Host` that a service gets to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ServiceHost {
+    /// What the client sent.
+    #[default]
+    Keep,
+    /// The address of the endpoint.
+    Endpoint,
+    /// This name, with or without port.
+    Name(Box<str>),
+}
+
+impl FromText for ServiceHost {
+    const WHAT: &'static str = "`keep`, `endpoint` or a host name";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "endpoint" => Ok(Self::Endpoint),
+            _ => host_name(text).map(Self::Name),
+        }
+    }
+}
+
+impl fmt::Display for ServiceHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ServiceHost::Keep => "keep",
+            ServiceHost::Endpoint => "endpoint",
+            ServiceHost::Name(name) => name,
+        })
+    }
+}
+
+text_type!(ServiceHost, "ServiceHost", {
+    "description": "the Host that the service gets to see: keep, endpoint, or a name",
+    "examples": ["keep", "endpoint", "api.internal"]
+});
+
+/// A value for `Host`: a name, or a name and a port.
+pub(super) fn host_name(text: &str) -> Result<Box<str>, Refusal> {
+    let exact = matches!(text.parse(), Ok(crate::matching::HostPattern::Exact(_)));
+    if exact || Address::from_text(text).is_ok() {
+        Ok(text.into())
+    } else {
+        Err(Refusal::new(format!("`{text}` is not a host")).hint("write for example `api.internal`"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Service {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { span, value } = Spanned::<Written>::deserialize(deserializer)?;
+        let long = match value {
+            Written::Short(url) => return Ok(Service::at(span, url)),
+            Written::Long(long) => *long,
+        };
+        let Long { about, endpoints, protocol, balance, timeouts, pool, host, base } = long;
+        Ok(Self { about, endpoints, protocol, balance, timeouts, pool, host, base })
+    }
+}
+
+impl Service {
+    /// The service behind a single URL.
+    pub fn at(span: Span, url: Url) -> Self {
+        let Url { protocol, address, base } = url;
+        let endpoints = vec![Spanned::new(span, Endpoint { address, weight: 1 })];
+        Self { endpoints, protocol, base: Prefix(base), ..Self::default() }
+    }
+}
+
+enum Written {
+    Short(Url),
+    Long(Box<Long>),
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WrittenVisitor;
+
+        impl<'de> Visitor<'de> for WrittenVisitor {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL such as `http://127.0.0.1:3000`, or a map")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Written, E> {
+                Err(E::missing_field("endpoints"))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+                Url::from_text(text).map(Written::Short).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
+                Long::deserialize(MapAccessDeserializer::new(map)).map(|long| Written::Long(Box::new(long)))
+            }
+        }
+
+        deserializer.deserialize_any(WrittenVisitor)
+    }
+}
+
+/// Endpoints that are refused still count as written.
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Spanned<Endpoint>>, D::Error> {
+    let written = Vec::<Spanned<Recovered<Endpoint>>>::deserialize(deserializer)?;
+    if written.is_empty() {
+        return Err(D::Error::custom("no endpoints\nname at least one, as in `[127.0.0.1:9001]`"));
+    }
+    Ok(written.into_iter().filter_map(|Spanned { span, value }| Some(Spanned::new(span, value.0?))).collect())
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EndpointVisitor;
+
+        impl<'de> Visitor<'de> for EndpointVisitor {
+            type Value = Endpoint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address such as `127.0.0.1:9001`, or a map with `address` and `weight`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Endpoint, E> {
+                Ok(Endpoint { address: Address::from_text(text).map_err(E::custom)?, weight: 1 })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
+                let LongEndpoint { address, weight } =
+                    LongEndpoint::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Endpoint { address, weight: weight.unwrap_or(1) })
+            }
+        }
+
+        deserializer.deserialize_any(EndpointVisitor)
+    }
+}
+
+impl JsonSchema for Service {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Service".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let url = generator.subschema_for::<Url>();
+        let long = Long::json_schema(generator);
+        json_schema!({ "description": "a named set of endpoints, or the URL of a single one", "anyOf": [url, long] })
+    }
+}
+
+impl JsonSchema for Endpoint {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Endpoint".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = generator.subschema_for::<Address>();
+        let long = LongEndpoint::json_schema(generator);
+        json_schema!({ "description": "one place where a service can be reached", "anyOf": [address, long] })
+    }
+}

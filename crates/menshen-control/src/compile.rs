@@ -1,0 +1,74 @@
+//! Document → snapshot. Checking is compiling without publishing: the same function for `menshen check`, a reload
+//! and the first start.
+
+mod chain;
+mod listener;
+mod matching;
+mod order;
+mod route;
+mod service;
+mod settings;
+
+use std::sync::Arc;
+
+use menshen_config::{Document, Problems};
+use menshen_proxy::{Gateway, Listener, Service};
+
+use crate::Ground;
+use service::Services;
+
+/// A linear-time pattern that must match from start to end.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn whole_match(text: &str) -> Result<regex::bytes::Regex, String> {
+    route::regex(&format!("^(?:{text})$"))
+}
+
+/// Whether sockets are opened and names resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be served.
+    Serve,
+    /// To be looked at: nothing is opened and nobody is asked.
+    Check,
+}
+
+/// A compiled document.
+pub struct Compiled {
+    /// The listeners with their routes.
+    pub listeners: Arc<[Arc<Listener>]>,
+    /// The services, in the order of their numbers.
+    pub services: Arc<[Arc<Service>]>,
+    /// What holds for the whole gateway.
+    pub gateway: Arc<Gateway>,
+    /// The services as documents, to compile their endpoints anew.
+    pub(crate) plans: Services,
+}
+
+/// Compiles a document. All problems are added to `problems`; with an error among them there is no result.
+pub fn compile(document: &Document, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Option<Compiled> {
+    let mut services = Services::of(document, problems);
+    let gateway = settings::gateway(document, ground, problems);
+    let mut builder = chain::Builder::new(document, ground);
+    let listeners: Vec<Arc<Listener>> = document
+        .listeners
+        .iter()
+        .filter_map(|(name, entry)| {
+            let mut place = listener::Place { document, ground, purpose, services: &mut services, chains: &mut builder };
+            listener::compile(name, entry, &mut place, problems).map(Arc::new)
+        })
+        .collect();
+    route::check_references(document, problems);
+    if document.listeners.is_empty() && !problems.has_errors() {
+        problems
+            .error(menshen_config::Span::default(), "listeners", "there is no listener, so nobody could ask anything")
+            .hint("add `listeners: { web: { bind: 127.0.0.1:8001 } }`");
+    }
+    let list = services.compile(ground, purpose, problems);
+    problems.sort();
+    if problems.has_errors() {
+        return None;
+    }
+    Some(Compiled { listeners: listeners.into(), services: list, gateway: Arc::new(gateway), plans: services })
+}

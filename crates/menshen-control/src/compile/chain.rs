@@ -1,0 +1,135 @@
+//! Filters → chains. The steps of listeners and schemes are built once and shared by all routes that use them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use menshen_config::filter::{Mode as WrittenMode, OnError as WrittenOnError};
+use menshen_config::{Document, FilterItem, Path, Problems};
+use menshen_filters::{Setup, Spec};
+use menshen_proxy::ServiceId;
+use menshen_proxy::chain::{Chain, Mode, OnError, Step, StepSet, Switch};
+use menshen_proxy::stats::StepStats;
+
+use super::{matching, order};
+use crate::Ground;
+
+/// A step and the filter it is of; `None` for a group.
+#[derive(Clone)]
+pub(super) struct Built {
+    pub(super) step: Arc<Step>,
+    pub(super) spec: Option<&'static Spec>,
+    pub(super) item: Arc<FilterItem>,
+}
+
+/// Builds steps and chains of one document.
+pub(super) struct Builder<'a> {
+    document: &'a Document,
+    ground: &'a Ground,
+    schemes: HashMap<String, Vec<Built>>,
+}
+
+/// What the filters of one place may refer to.
+pub(super) struct Scope<'a> {
+    pub(super) variables: Option<&'a [Box<str>]>,
+    pub(super) services: &'a dyn Fn(&str) -> Option<ServiceId>,
+    /// Put before the id of a step where the document gives none, so that ids name one place.
+    pub(super) prefix: &'a str,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(document: &'a Document, ground: &'a Ground) -> Self {
+        Self { document, ground, schemes: HashMap::new() }
+    }
+
+    /// Builds the steps of a list of items.
+    pub(super) fn steps(&self, items: &[FilterItem], scope: &Scope<'_>, problems: &mut Problems) -> Vec<Built> {
+        items.iter().filter_map(|item| self.step(item, scope, problems)).collect()
+    }
+
+    /// The steps of a scheme, built when it is first used.
+    pub(super) fn scheme(&mut self, name: &str, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Built> {
+        if let Some(built) = self.schemes.get(name) {
+            return built.clone();
+        }
+        let items = self.document.schemes.get(name).map(|e| e.value.0.clone()).unwrap_or_default();
+        let scope = Scope { variables: None, prefix: &format!("{name}."), ..*scope };
+        let built = self.steps(&items, &scope, problems);
+        self.schemes.insert(name.to_owned(), built.clone());
+        built
+    }
+
+    fn step(&self, item: &FilterItem, scope: &Scope<'_>, problems: &mut Problems) -> Option<Built> {
+        if item.mode == WrittenMode::Off {
+            return None;
+        }
+        if let Some(members) = &item.any {
+            return Some(self.group(item, members, scope, problems));
+        }
+        let Some(spec) = menshen_filters::find(&item.name) else {
+            let hint = menshen_config::hint(&item.name, menshen_filters::ALL.iter().map(|s| s.name));
+            let message = format!("no filter named `{}`", item.name);
+            problems.error(item.name_at, &item.path, message).maybe_hint(hint);
+            return None;
+        };
+        let mut step = self.empty_step(spec.name, item, scope, problems);
+        if step.mode == Mode::Shadow && !spec.contract.decides {
+            let message = format!("`{}` never refuses anything, so there is nothing to watch in shadow", spec.name);
+            problems.error(item.at, &item.path, message).hint("write `mode: off` to leave it out");
+        }
+        let mut setup = Setup {
+            problems,
+            at: item.at,
+            path: item.path.clone().key(&item.name),
+            variables: scope.variables,
+            services: scope.services,
+            keep: &self.ground.keep,
+            workers: self.ground.workers,
+        };
+        spec.install(item, &mut setup, &mut step);
+        Some(Built { step: Arc::new(step), spec: Some(spec), item: Arc::new(item.clone()) })
+    }
+
+    fn group(&self, item: &FilterItem, members: &[FilterItem], scope: &Scope<'_>, problems: &mut Problems) -> Built {
+        let alternatives = self.steps(members, scope, problems);
+        for built in &alternatives {
+            if built.spec.is_some_and(|s| !s.contract.decides) {
+                let message = format!("`{}` always passes, so what stands behind it is never asked", built.step.name);
+                problems.error(built.item.at, &built.item.path, message);
+            }
+        }
+        let mut step = self.empty_step(menshen_config::filter::ANY, item, scope, problems);
+        step.any(alternatives.into_iter().map(|b| b.step).collect());
+        Built { step: Arc::new(step), spec: None, item: Arc::new(item.clone()) }
+    }
+
+    fn empty_step(
+        &self,
+        name: &'static str,
+        item: &FilterItem,
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Step {
+        let id: Box<str> = item.id.clone().unwrap_or_else(|| format!("{}{name}", scope.prefix)).into();
+        let switch = self.ground.switches.get(id.clone(), Switch::default);
+        let stats = self.ground.steps.get(id.clone(), || StepStats::new(self.ground.workers));
+        let mut step = Step::new(name, id, switch, stats);
+        step.when = item.when.as_ref().map(|w| matching::when(w, &item.path.key("when"), problems));
+        step.mode = if item.mode == WrittenMode::Shadow { Mode::Shadow } else { Mode::Enforce };
+        step.on_error = match item.on_error {
+            WrittenOnError::Fail => OnError::Fail,
+            WrittenOnError::Continue => OnError::Continue,
+        };
+        step
+    }
+}
+
+/// Puts steps together; the first `shared` ones are the listener's.
+pub(super) fn chain(steps: &[Built], shared: usize, path: &Path, problems: &mut Problems) -> Arc<Chain> {
+    if steps.len() > StepSet::MAX {
+        let at = steps.last().map(|b| b.item.at).unwrap_or_default();
+        let message = format!("{} filters are more than the {} a route may have", steps.len(), StepSet::MAX);
+        problems.error(at, path, message);
+    }
+    order::check(steps, shared, problems);
+    Arc::new(Chain::new(steps.iter().map(|b| b.step.clone()).collect(), shared))
+}

@@ -1,0 +1,177 @@
+//! Listeners and the table of routes behind each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use menshen_config::document::{Bind, Listener as Written};
+use menshen_config::{Document, Entry, Path, Problems};
+use menshen_proxy::condition::Condition;
+use menshen_proxy::http1::{MAX_FIELDS, Underscores};
+use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
+use menshen_proxy::{
+    Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, ServiceId, Sockets,
+};
+use menshen_proxy::stats::RouteStats;
+
+use super::chain::{self, Built, Builder, Scope};
+use super::service::Services;
+use super::{Purpose, route, settings};
+use crate::Ground;
+
+/// What a listener is compiled with.
+pub(super) struct Place<'a, 'b> {
+    pub(super) document: &'a Document,
+    pub(super) ground: &'a Ground,
+    pub(super) purpose: Purpose,
+    pub(super) services: &'b mut Services,
+    pub(super) chains: &'b mut Builder<'a>,
+}
+
+pub(super) fn compile(
+    name: &str,
+    written: &Entry<Written>,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<Listener> {
+    let path = Path::root().key("listeners").key(name);
+    let gateway = &place.document.gateway;
+    let limits = [&written.limits, &gateway.limits];
+    let head = settings::head_limits(limits);
+    if head.fields > MAX_FIELDS {
+        let message = format!("at most {MAX_FIELDS} fields can be allowed");
+        problems.error(written.at, path.key("limits").key("fields"), message);
+    }
+    if !(1024..=128 * 1024).contains(&head.head) {
+        problems.error(written.at, path.key("limits").key("head"), "a head must be allowed 1KiB to 128KiB");
+    }
+    let own = own_steps(name, written, place, problems);
+    let table = table(name, written, &own, place, problems)?;
+    let trusted = written.trusted_proxies.as_deref().or(gateway.trusted_proxies.as_deref()).unwrap_or_default();
+    Some(Listener {
+        name: name.into(),
+        sockets: sockets(&written.bind, &path, place, problems)?,
+        head,
+        underscores: Underscores::default(),
+        limits: settings::listener_limits(limits),
+        timeouts: settings::client_timeouts([&written.timeouts, &gateway.timeouts]),
+        trusted_proxies: settings::networks(trusted),
+        routes: table,
+    })
+}
+
+/// The listener's own filters, shared by all its routes.
+fn own_steps(name: &str, written: &Written, place: &mut Place<'_, '_>, problems: &mut Problems) -> Vec<Built> {
+    let services = |service: &str| place.services.number(service);
+    let scope = Scope { variables: None, services: &services, prefix: &format!("{name}.") };
+    place.chains.steps(&written.filters, &scope, problems)
+}
+
+fn sockets(
+    bind: &menshen_config::Spanned<Bind>,
+    path: &Path,
+    place: &Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<Arc<Sockets>> {
+    let address: SocketAddr = bind.0;
+    if place.purpose == Purpose::Check {
+        return Some(Arc::new(Sockets::unbound(address)));
+    }
+    let workers = place.ground.workers;
+    match place.ground.sockets.try_get(address, || Sockets::bind(address, workers)) {
+        Ok(sockets) => Some(sockets),
+        Err(e) => {
+            let (what, hint) = match e.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    ("something else listens there already".to_owned(), "stop it, or bind another port")
+                }
+                std::io::ErrorKind::PermissionDenied => (
+                    "no permission for this port".to_owned(),
+                    "ports below 1024 need CAP_NET_BIND_SERVICE, or bind a higher one",
+                ),
+                std::io::ErrorKind::AddrNotAvailable => {
+                    ("this machine does not have that address".to_owned(), "bind 0.0.0.0 for all addresses")
+                }
+                _ => (e.to_string(), "check the address"),
+            };
+            problems.error(bind.span, path.key("bind"), format!("cannot listen on {address}: {what}")).hint(hint);
+            None
+        }
+    }
+}
+
+fn table(
+    name: &str,
+    written: &Entry<Written>,
+    own: &[Built],
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<RouteTable> {
+    let path = Path::root().key("listeners").key(name);
+    let shared = chain::chain(own, 0, &path, problems);
+    let mut routes = Vec::new();
+    let mut entries = Vec::new();
+    let document = place.document;
+    let listener = route::Behind { listener: written, own, shared: &shared };
+    for (route_name, entry) in document.routes.iter() {
+        if !entry.on.is_empty() && !entry.on.iter().any(|l| l.value == name) {
+            continue;
+        }
+        let id = RouteId(u32::try_from(routes.len() + 1).unwrap_or(u32::MAX));
+        if let Some((route, place_in_table)) = route::compile(route_name, entry, id, &listener, place, problems) {
+            routes.push(route);
+            entries.push(place_in_table);
+        }
+    }
+    let names: Vec<&str> = if problems.has_errors() { return None } else { document.routes.names().collect() };
+    let numbered: Vec<Box<str>> = routes.iter().map(|r: &Route| r.name.clone()).collect();
+    match RouteTable::new(fallback(name, &shared, place), routes, &entries) {
+        Ok(table) => Some(table),
+        Err(conflicts) => {
+            debug_assert!(names.len() >= numbered.len());
+            for conflict in conflicts.iter().take(100) {
+                tell(conflict, &numbered, document, problems);
+            }
+            None
+        }
+    }
+}
+
+fn tell(conflict: &Conflict, names: &[Box<str>], document: &Document, problems: &mut Problems) {
+    let name = |id: RouteId| (id.0 as usize).checked_sub(1).and_then(|i| names.get(i)).map_or("", |n| &**n);
+    let (first, second) = (name(conflict.first), name(conflict.second));
+    let at = document.routes.get(second).map(|e| e.matches.span).unwrap_or_default();
+    let path = Path::root().key("routes").key(second).key("match");
+    match conflict.kind {
+        ConflictKind::Tie => problems
+            .error(at, path, format!("route `{second}` matches the same requests as route `{first}`"))
+            .hint("make one of them more specific, or put both into one `weight` group"),
+        ConflictKind::Shadowed => problems
+            .error(at, path, format!("route `{second}` is never reached: route `{first}` takes all its requests"))
+            .hint("remove one of them"),
+    };
+}
+
+/// The route for what no other route matches: it carries the listener's filters and leads nowhere.
+fn fallback(name: &str, chain: &Arc<menshen_proxy::chain::Chain>, place: &Place<'_, '_>) -> Route {
+    let name: Box<str> = format!("({name})").into();
+    Route {
+        stats: place.ground.routes.get(name.clone(), || RouteStats::new(place.ground.workers)),
+        name,
+        variables: Box::default(),
+        condition: Condition::default(),
+        action: Action::NotFound,
+        rewrite: Rewrite::default(),
+        host: HostPolicy::default(),
+        chain: chain.clone(),
+        forwarding: menshen_proxy::Forwarding::default(),
+        timeouts: menshen_proxy::Timeouts::default(),
+        body_limit: 0,
+        encoded_slashes: EncodedSlashes::Allow,
+        trailers: Box::default(),
+    }
+}
+
+/// Finds services for filters.
+pub(super) fn number(services: &Services, name: &str) -> Option<ServiceId> {
+    services.number(name)
+}

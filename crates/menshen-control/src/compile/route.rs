@@ -1,0 +1,244 @@
+//! Routes.
+
+use std::sync::Arc;
+
+use menshen_config::document::{Listener as WrittenListener, QueryEdit, Redirect, Respond, Route as Written, RouteHost, Target};
+use menshen_config::node::{Key, Value};
+use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span};
+use menshen_proxy::chain::Chain;
+use menshen_proxy::http1::{valid_name, valid_value};
+use menshen_proxy::routes::{Entry as TableEntry, Share};
+use menshen_proxy::stats::RouteStats;
+use menshen_proxy::template::Template;
+use menshen_proxy::{Action, EncodedSlashes, FixedReply, HostPolicy, Rewrite, Route, RouteId};
+
+use super::chain::{self, Built, Scope};
+use super::listener::Place;
+use super::{matching, settings};
+
+/// The listener a route is behind.
+pub(super) struct Behind<'a> {
+    pub(super) listener: &'a Entry<WrittenListener>,
+    pub(super) own: &'a [Built],
+    pub(super) shared: &'a Arc<Chain>,
+}
+
+pub(super) fn compile(
+    name: &str,
+    written: &Entry<Written>,
+    id: RouteId,
+    behind: &Behind<'_>,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<(Route, TableEntry)> {
+    let path = Path::root().key("routes").key(name);
+    let gateway = &place.document.gateway;
+    let matcher = matching::route_match(&written.matches, &path, problems);
+    let context = Context { path: &path, variables: &matcher.variables };
+    let (action, service) = action(written, &context, place, problems)?;
+    let service_timeouts = service.map(|s| place.services.timeouts(s)).unwrap_or_default();
+    let host = match written.host.as_ref().map(|h| &h.value) {
+        Some(RouteHost::Keep) => HostPolicy::Keep,
+        Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
+        Some(RouteHost::Service) => HostPolicy::Endpoint,
+        None => service.map(|s| place.services.host(s)).unwrap_or_default(),
+    };
+    let route = Route {
+        chain: route_chain(name, written, &matcher.variables, behind, place, problems),
+        name: name.into(),
+        variables: matcher.variables.clone(),
+        condition: matcher.condition,
+        action,
+        rewrite: rewrite(written, &matcher.paths, &path, problems),
+        host,
+        forwarding: settings::forwarding([&written.forwarded, &gateway.forwarded]),
+        timeouts: settings::timeouts(
+            [&written.timeouts, &service_timeouts],
+            [&behind.listener.timeouts, &gateway.timeouts],
+        ),
+        body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
+        encoded_slashes: EncodedSlashes::default(),
+        trailers: Box::default(),
+        stats: place.ground.routes.get(name.into(), || RouteStats::new(place.ground.workers)),
+    };
+    let share = written.matches.weight.as_ref().map(|w| Share { group: w.group.as_str().into(), share: w.share });
+    Some((route, TableEntry { hosts: matcher.hosts, paths: matcher.paths, share, route: id }))
+}
+
+struct Context<'a> {
+    path: &'a Path,
+    variables: &'a [Box<str>],
+}
+
+fn action(
+    written: &Written,
+    context: &Context<'_>,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<(Action, Option<menshen_proxy::ServiceId>)> {
+    let to = context.path.key("to");
+    let at = written.to.span;
+    let mut template = |text: &str| match Template::parse(text, Some(context.variables)) {
+        Ok(template) => Some(template),
+        Err(e) => {
+            problems.error(at, &to, e.to_string());
+            None
+        }
+    };
+    Some(match &written.to.value {
+        Target::Service(name) => {
+            let Some(service) = place.services.number(name) else {
+                // A service that was written, but not well, has its own problem.
+                if !place.document.services.declares(name) {
+                    let hint = menshen_config::hint(name, place.document.services.names());
+                    problems.error(at, &to, format!("no service named `{name}`")).maybe_hint(hint);
+                }
+                return None;
+            };
+            let base = place.services.base(service).into();
+            (Action::Service { service, base }, Some(service))
+        }
+        Target::Url(url) => {
+            if url.protocol == menshen_config::document::Protocol::Https {
+                problems.error(at, &to, "services over TLS are not supported yet").hint("use http:// for now");
+            }
+            let service = place.services.at_url(url, at);
+            (Action::Service { service, base: url.base.clone() }, Some(service))
+        }
+        Target::Forward(path) => (Action::Forward { to: template(path)? }, None),
+        Target::Redirect(Redirect { to, status }) => {
+            (Action::Redirect { status: status.unwrap_or(308), to: template(to)? }, None)
+        }
+        Target::Respond(respond) => (Action::Respond(Arc::new(fixed(respond, at, &to, problems))), None),
+    })
+}
+
+fn fixed(respond: &Respond, at: Span, path: &Path, problems: &mut Problems) -> FixedReply {
+    let mut fields: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for (name, value) in &respond.headers {
+        if !valid_name(name.as_bytes()) || !valid_value(value.as_bytes()) {
+            problems.error(at, path, format!("`{name}: {value}` is not a valid header field"));
+        }
+        fields.push((name.as_str().into(), value.as_str().into()));
+    }
+    let has_type = fields.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
+    let (body, content_type) = match (&respond.body, &respond.json) {
+        (Some(_), Some(_)) => {
+            problems.error(at, path, "`body` and `json` cannot be given together");
+            (String::new(), None)
+        }
+        (Some(body), None) => (body.clone(), Some("text/plain; charset=utf-8")),
+        (None, Some(json)) => (format!("{}\n", json.to_json()), Some("application/json")),
+        (None, None) => (String::new(), None),
+    };
+    if let Some(content_type) = content_type.filter(|_| !has_type) {
+        fields.push(("content-type".into(), content_type.into()));
+    }
+    FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into() }
+}
+
+fn rewrite(written: &Written, paths: &[menshen_proxy::pattern::Pattern], path: &Path, problems: &mut Problems) -> Rewrite {
+    let mut strip = 0;
+    if let Some(prefix) = &written.strip {
+        let parts: Vec<&str> = prefix.0.split('/').filter(|s| !s.is_empty()).collect();
+        strip = parts.len();
+        let starts = |p: &menshen_proxy::pattern::Pattern| {
+            parts.iter().zip(p.segments.iter()).all(|(part, segment)| match segment {
+                menshen_proxy::pattern::Segment::Literal(text) => &**text == part.as_bytes(),
+                _ => false,
+            }) && p.segments.len() >= parts.len()
+        };
+        if !paths.iter().all(starts) {
+            problems
+                .error(prefix.span, path.key("strip"), format!("the match does not start with `{}`", prefix.value.0))
+                .hint("strip what every matched path starts with");
+        }
+    }
+    let pattern = written.rewrite.as_ref().and_then(|r| match regex(&r.pattern.value) {
+        Ok(regex) => Some((regex, r.to.value.as_str().into())),
+        Err(e) => {
+            problems.error(r.pattern.span, path.key("rewrite").key("pattern"), e);
+            None
+        }
+    });
+    Rewrite { strip, pattern, prefix: written.prefix.as_ref().map(|p| p.0.clone()).unwrap_or_default() }
+}
+
+/// A linear-time pattern of bounded size.
+pub(super) fn regex(text: &str) -> Result<regex::bytes::Regex, String> {
+    const LARGEST: usize = 1 << 20;
+    regex::bytes::RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build().map_err(|e| match e {
+        regex::Error::CompiledTooBig(_) => format!("the pattern `{text}` is too large; make it simpler"),
+        e => format!("`{text}` is not a regular expression: {}", e.to_string().lines().last().unwrap_or_default()),
+    })
+}
+
+fn route_chain(
+    name: &str,
+    written: &Written,
+    variables: &[Box<str>],
+    behind: &Behind<'_>,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Arc<Chain> {
+    if written.filters.is_empty() && written.scheme.is_empty() && written.query.is_empty() {
+        return behind.shared.clone();
+    }
+    let path = Path::root().key("routes").key(name);
+    let services = &*place.services;
+    let services = |service: &str| super::listener::number(services, service);
+    let scope = Scope { variables: Some(variables), services: &services, prefix: &format!("{name}.") };
+    let mut steps = behind.own.to_vec();
+    for scheme in &written.scheme {
+        if !place.document.schemes.declares(&scheme.value) {
+            let hint = menshen_config::hint(&scheme.value, place.document.schemes.names());
+            let message = format!("no scheme named `{}`", scheme.value);
+            problems.error(scheme.span, path.key("scheme"), message).maybe_hint(hint);
+            continue;
+        }
+        steps.extend(place.chains.scheme(&scheme.value, &scope, problems));
+    }
+    steps.extend(place.chains.steps(&written.filters, &scope, problems));
+    if !written.query.is_empty() {
+        let item = query_item(&written.query, written.matches.span, &path);
+        steps.extend(place.chains.steps(std::slice::from_ref(&item), &scope, problems));
+    }
+    chain::chain(&steps, behind.own.len(), &path, problems)
+}
+
+/// `query:` of a route is sugar for a `query` filter behind all others.
+fn query_item(edit: &QueryEdit, at: Span, path: &Path) -> FilterItem {
+    let key = |name: &str| Key { span: at, name: name.into() };
+    let text = |value: &str| Node::text(at, value);
+    let map = |map: &indexmap::IndexMap<String, String>| Node {
+        span: at,
+        value: Value::Map(map.iter().map(|(n, v)| (key(n), text(v))).collect()),
+    };
+    let list = |list: &[String]| Node { span: at, value: Value::List(list.iter().map(|n| text(n)).collect()) };
+    let parts = [("set", map(&edit.set)), ("add", map(&edit.add)), ("remove", list(&edit.remove))];
+    let config = Node { span: at, value: Value::Map(parts.into_iter().map(|(n, v)| (key(n), v)).collect()) };
+    FilterItem {
+        at,
+        path: path.clone(),
+        name: "query".to_owned(),
+        name_at: at,
+        config,
+        when: None,
+        on_error: Default::default(),
+        mode: Default::default(),
+        id: None,
+        any: None,
+    }
+}
+
+/// References that no listener's table would notice.
+pub(super) fn check_references(document: &Document, problems: &mut Problems) {
+    for (name, route) in document.routes.iter() {
+        let path = Path::root().key("routes").key(name);
+        for listener in route.on.iter().filter(|l| !document.listeners.declares(&l.value)) {
+            let hint = menshen_config::hint(&listener.value, document.listeners.names());
+            let message = format!("no listener named `{}`", listener.value);
+            problems.error(listener.span, path.key("on"), message).maybe_hint(hint);
+        }
+    }
+}

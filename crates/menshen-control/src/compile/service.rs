@@ -1,0 +1,143 @@
+//! Services and their endpoints.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use menshen_config::document::{Balance as WrittenBalance, CallTimeouts, Protocol, Service as Written, ServiceHost, Url};
+use menshen_config::{Document, Problems, Span};
+use menshen_proxy::balance::{Balance, Method};
+use menshen_proxy::stats::ServiceStats;
+use menshen_proxy::{Endpoint, HostPolicy, Service, ServiceId};
+
+use super::Purpose;
+use crate::Ground;
+
+const IDLE: usize = 64;
+const IDLE_FOR: Duration = Duration::from_secs(30);
+const MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// A service on its way: named ones from the document, unnamed ones from URLs in routes.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    name: Box<str>,
+    at: Span,
+    written: Arc<Written>,
+}
+
+/// All services of a document by number.
+#[derive(Clone, Default)]
+pub(crate) struct Services {
+    plans: Vec<Plan>,
+    numbers: HashMap<Box<str>, ServiceId>,
+}
+
+impl Services {
+    pub(super) fn of(document: &Document, problems: &mut Problems) -> Self {
+        let mut services = Self::default();
+        for (name, entry) in document.services.iter() {
+            if entry.protocol == Protocol::Https {
+                problems.error(entry.at, format!("services.{name}"), "services over TLS are not supported yet");
+            }
+            services.add(name.into(), entry.at, entry.value.clone());
+        }
+        services
+    }
+
+    fn add(&mut self, name: Box<str>, at: Span, written: Arc<Written>) -> ServiceId {
+        let id = ServiceId(u32::try_from(self.plans.len()).unwrap_or(u32::MAX));
+        self.numbers.insert(name.clone(), id);
+        self.plans.push(Plan { name, at, written });
+        id
+    }
+
+    /// The number of a service by its name.
+    pub(super) fn number(&self, name: &str) -> Option<ServiceId> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The service behind a URL; routes to the same host and port share it.
+    pub(super) fn at_url(&mut self, url: &Url, at: Span) -> ServiceId {
+        let name = format!("http://{}", url.address);
+        if let Some(id) = self.number(&name) {
+            return id;
+        }
+        let mut written = Written::at(at, Url { base: Box::default(), ..url.clone() });
+        written.host = ServiceHost::Endpoint;
+        self.add(name.into(), at, Arc::new(written))
+    }
+
+    fn written(&self, id: ServiceId) -> Option<&Written> {
+        self.plans.get(id.0 as usize).map(|p| &*p.written)
+    }
+
+    pub(super) fn base(&self, id: ServiceId) -> &str {
+        self.written(id).map_or("", |w| &w.base.0)
+    }
+
+    pub(super) fn timeouts(&self, id: ServiceId) -> CallTimeouts {
+        self.written(id).map(|w| w.timeouts.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn host(&self, id: ServiceId) -> HostPolicy {
+        match self.written(id).map(|w| &w.host) {
+            Some(ServiceHost::Keep) => HostPolicy::Keep,
+            Some(ServiceHost::Name(name)) => HostPolicy::Name(name.clone()),
+            Some(ServiceHost::Endpoint) | None => HostPolicy::Endpoint,
+        }
+    }
+
+    /// Compiles all services; the same again when addresses have changed.
+    pub(crate) fn compile(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Arc<[Arc<Service>]> {
+        self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
+    }
+}
+
+impl Plan {
+    fn compile(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Service {
+        let written = &self.written;
+        let endpoints = self.endpoints(ground, purpose, problems);
+        let weights: Vec<u16> = endpoints.iter().map(|e| e.weight).collect();
+        let method = match written.balance {
+            WrittenBalance::RoundRobin => Method::RoundRobin,
+            WrittenBalance::Random => Method::Random,
+            WrittenBalance::LeastRequests => Method::LeastRequests,
+        };
+        let pool = &written.pool;
+        Service {
+            name: self.name.clone(),
+            balance: Balance::new(method, &weights, ground.workers),
+            endpoints: endpoints.into(),
+            idle_connections: pool.idle.map_or(IDLE, |n| n.0 as usize),
+            idle_timeout: pool.idle_for.map_or(IDLE_FOR, |d| d.0),
+            max_age: pool.max_age.map_or(MAX_AGE, |b| b.bound().map_or(Duration::MAX / 4, |d| d.0)),
+            stats: ground.services.get(self.name.clone(), || ServiceStats::new(ground.workers)),
+        }
+    }
+
+    fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
+        let mut endpoints = Vec::new();
+        for endpoint in &self.written.endpoints {
+            let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
+            let authority = endpoint.address.to_string();
+            let addresses = match purpose {
+                Purpose::Serve => ground.names.addresses(&endpoint.address),
+                Purpose::Check => Ok(vec![([0, 0, 0, 0], endpoint.address.port).into()]),
+            };
+            match addresses {
+                Ok(addresses) => {
+                    endpoints.extend(addresses.into_iter().map(|a| ground.endpoint(&authority, a, weight)));
+                }
+                // A name that does not resolve now may do so later; the others serve meanwhile.
+                Err(e) => {
+                    let path = format!("services.{}", self.name);
+                    problems.warning(endpoint.span, path, format!("`{authority}` cannot be resolved: {e}"));
+                }
+            }
+        }
+        if endpoints.iter().all(|e| e.weight == 0) && !endpoints.is_empty() {
+            problems.warning(self.at, format!("services.{}", self.name), "every endpoint has weight 0 and gets nothing");
+        }
+        endpoints
+    }
+}

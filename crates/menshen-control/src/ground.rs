@@ -1,0 +1,134 @@
+//! What outlives generations of the configuration: sockets, counters, switches, endpoints, state of filters.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use menshen_filters::Keep;
+use menshen_proxy::chain::Switch;
+use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
+use menshen_proxy::{Endpoint, Sockets};
+use rustc_hash::FxHashMap;
+
+/// Things by key; those that nobody but this list holds any more are swept.
+#[derive(Debug)]
+pub struct Lasting<K, V> {
+    things: Mutex<FxHashMap<K, Arc<V>>>,
+}
+
+impl<K, V> Default for Lasting<K, V> {
+    fn default() -> Self {
+        Self { things: Mutex::new(HashMap::default()) }
+    }
+}
+
+impl<K: Eq + Hash, V> Lasting<K, V> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashMap<K, Arc<V>>> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thing under this key, made now if there is none.
+    pub fn get(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+        self.lock().entry(key).or_insert_with(|| Arc::new(make())).clone()
+    }
+
+    /// The thing under this key, made now if there is none and that works.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn try_get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+        let mut things = self.lock();
+        if let Some(old) = things.get(&key) {
+            return Ok(old.clone());
+        }
+        let new = Arc::new(make()?);
+        things.insert(key, new.clone());
+        Ok(new)
+    }
+
+    /// All things with their keys.
+    pub fn all(&self) -> Vec<(K, Arc<V>)>
+    where
+        K: Clone,
+    {
+        self.lock().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// Forgets what nobody else holds.
+    pub fn sweep(&self) {
+        self.lock().retain(|_, v| Arc::strong_count(v) > 1);
+    }
+}
+
+/// What identifies an endpoint: how it is named, where it is, and its weight.
+pub type EndpointKey = (Box<str>, SocketAddr, u16);
+
+/// What outlives generations.
+#[derive(Debug)]
+pub struct Ground {
+    /// How many workers there are.
+    pub workers: usize,
+    /// State of filters.
+    pub keep: Keep,
+    /// Sockets by the address in the document.
+    pub sockets: Lasting<SocketAddr, Sockets>,
+    /// Counters of routes by name.
+    pub routes: Lasting<Box<str>, RouteStats>,
+    /// Counters of services by name.
+    pub services: Lasting<Box<str>, ServiceStats>,
+    /// Counters of filters by id.
+    pub steps: Lasting<Box<str>, StepStats>,
+    /// Run-time switches of filters by id.
+    pub switches: Lasting<Box<str>, Switch>,
+    /// Endpoints.
+    pub endpoints: Lasting<EndpointKey, Endpoint>,
+    /// Addresses of host names.
+    pub names: crate::resolve::Names,
+    /// Counters of the workers themselves.
+    pub worker_stats: Arc<WorkerStats>,
+    /// The name in Via where the document gives none: unique, so that loops through this process are seen.
+    pub pseudonym: Box<str>,
+    next_endpoint: std::sync::atomic::AtomicU32,
+}
+
+impl Ground {
+    /// For this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            keep: Keep::default(),
+            sockets: Lasting::default(),
+            routes: Lasting::default(),
+            services: Lasting::default(),
+            steps: Lasting::default(),
+            switches: Lasting::default(),
+            endpoints: Lasting::default(),
+            names: crate::resolve::Names::default(),
+            worker_stats: Arc::new(WorkerStats::new(workers)),
+            pseudonym: format!("menshen-{:08x}", fastrand::u32(..)).into(),
+            next_endpoint: std::sync::atomic::AtomicU32::new(1),
+        }
+    }
+
+    /// The endpoint with this identity.
+    pub fn endpoint(&self, authority: &str, address: SocketAddr, weight: u16) -> Arc<Endpoint> {
+        self.endpoints.get((authority.into(), address, weight), || Endpoint {
+            id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            authority: authority.into(),
+            address,
+            weight,
+            in_flight: PerWorker::new(self.workers),
+        })
+    }
+
+    /// Forgets what no generation uses any more. Counters of routes that are gone go with them.
+    pub fn sweep(&self) {
+        self.keep.sweep();
+        self.sockets.sweep();
+        self.routes.sweep();
+        self.services.sweep();
+        self.steps.sweep();
+        self.endpoints.sweep();
+    }
+}

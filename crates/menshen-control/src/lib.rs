@@ -1,0 +1,24 @@
+//! Slow, careful work off the request path: reading and compiling the configuration, publishing snapshots,
+//! watching files, the admin listener, metrics and the writing of logs.
+//!
+//! ```text
+//! files ─► load ─► compile ─► publish ─► workers
+//!            ▲                   │
+//!          watch              metrics ─► admin
+//! ```
+
+pub mod access_log;
+pub mod admin;
+pub mod compile;
+pub mod explain;
+pub mod ground;
+pub mod load;
+pub mod metrics;
+pub mod publish;
+pub mod resolve;
+pub mod watch;
+
+pub use compile::{Compiled, Purpose, compile};
+pub use ground::Ground;
+pub use load::Origin;
+pub use publish::Publisher;

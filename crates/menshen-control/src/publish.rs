@@ -1,0 +1,269 @@
+//! Publishing: compile aside, swap whole, keep the last good one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use menshen_config::document::{Admin, LogTo};
+use menshen_config::source::Reader;
+use menshen_config::{Document, Problems};
+use menshen_proxy::Snapshot;
+use tokio::sync::watch;
+
+use crate::access_log::LogControl;
+use crate::compile::{Compiled, Purpose, compile};
+use crate::{Ground, Origin};
+
+/// How the last reload went.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// The generation being served.
+    pub version: u64,
+    /// Reloads that succeeded.
+    pub reloads: u64,
+    /// Reloads that were refused.
+    pub refused: u64,
+    /// Why the last reload was refused; empty after one that succeeded.
+    pub refusal: String,
+    /// How long the last compilation took.
+    pub took: Duration,
+    /// The gateway is stopping.
+    pub stopping: bool,
+}
+
+/// What the admin listener and the process see of a publisher.
+#[derive(Debug)]
+pub struct Shared {
+    /// What outlives generations.
+    pub ground: Arc<Ground>,
+    /// How reloads went.
+    pub status: Mutex<Status>,
+    /// Where access-log lines go.
+    pub log: Arc<LogControl>,
+}
+
+impl Shared {
+    /// How reloads went.
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes that the gateway is stopping: readiness goes first.
+    pub fn stopping(&self) {
+        self.update(|s| s.stopping = true);
+    }
+
+    /// True when every worker serves the current generation and the gateway is not stopping.
+    pub fn is_ready(&self) -> bool {
+        let status = self.status();
+        !status.stopping && status.version > 0 && self.all_workers_serve(status.version)
+    }
+
+    fn all_workers_serve(&self, version: u64) -> bool {
+        let workers: Vec<u64> = self.ground.worker_stats.iter().map(|c| c.version.get()).collect();
+        workers.len() == self.ground.workers && workers.iter().all(|v| *v >= version)
+    }
+
+    /// Waits until every worker serves this generation. False when that takes too long.
+    pub async fn settled(&self, version: u64) -> bool {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.all_workers_serve(version) {
+            if Instant::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        true
+    }
+}
+
+/// Reads, compiles and publishes. It has one owner, so generations come one after the other.
+pub struct Publisher {
+    origin: Origin,
+    reader: Reader,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    shared: Arc<Shared>,
+    serving: Option<Serving>,
+    /// Generations that workers may still hold; dropped here, because freeing a large one takes time.
+    old: Vec<Arc<Snapshot>>,
+    fixed: Fixed,
+    last_read: Vec<menshen_config::Source>,
+}
+
+struct Serving {
+    compiled: Compiled,
+}
+
+/// Settings that only a restart changes.
+#[derive(Clone, Debug, PartialEq)]
+struct Fixed {
+    workers: Option<u32>,
+    admin: Option<Admin>,
+}
+
+impl Fixed {
+    fn of(document: &Document) -> Self {
+        let g = &document.gateway;
+        Self { workers: g.workers.map(u32::from), admin: g.admin.as_ref().map(|a| a.value) }
+    }
+}
+
+/// A document read once, before workers exist.
+pub struct First {
+    reader: Reader,
+    sources: Vec<menshen_config::Source>,
+    /// The document.
+    pub document: Document,
+    /// What is wrong with it.
+    pub problems: Problems,
+}
+
+impl First {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// One line about a file that cannot be read.
+    pub fn read(origin: &Origin) -> Result<Self, String> {
+        let mut reader = Reader::new();
+        let sources = origin.read()?;
+        let (document, problems) = reader.read(&sources);
+        Ok(Self { reader, sources, document, problems })
+    }
+}
+
+impl Publisher {
+    /// Publishes the first generation.
+    ///
+    /// # Errors
+    /// All problems of the document.
+    pub fn start(
+        origin: Origin,
+        first: First,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, Problems> {
+        let First { reader, sources, document, problems } = first;
+        let fixed = Fixed::of(&document);
+        let (serving, old, last_read) = (None, Vec::new(), sources);
+        let mut publisher = Self { origin, reader, snapshots, shared, serving, old, fixed, last_read };
+        publisher.compile_and_publish(&document, problems)?;
+        Ok(publisher)
+    }
+
+    /// Reads the sources again and publishes them if they are good; else the last good generation stays.
+    ///
+    /// # Errors
+    /// Why they were refused, for people.
+    pub fn reload(&mut self) -> Result<u64, String> {
+        let result = self.try_reload();
+        match &result {
+            Ok(version) => tracing::info!(version, "configuration published"),
+            Err(why) => {
+                self.shared.update(|s| {
+                    s.refused += 1;
+                    s.refusal.clone_from(why);
+                });
+                let version = self.shared.status().version;
+                tracing::error!(serving = version, "configuration refused; the last good one keeps serving\n{why}");
+            }
+        }
+        result
+    }
+
+    /// True when the sources read as they did last time.
+    pub fn is_unchanged(&self) -> bool {
+        self.origin.read().is_ok_and(|sources| sources == self.last_read)
+    }
+
+    fn try_reload(&mut self) -> Result<u64, String> {
+        let sources = self.origin.read()?;
+        let (document, mut problems) = self.reader.read(&sources);
+        self.last_read = sources;
+        if Fixed::of(&document) != self.fixed {
+            let at = document.gateway.admin.as_ref().map(|a| a.span).unwrap_or_default();
+            problems.warning(at, "gateway", "`workers` and `admin` change with a restart only");
+        }
+        self.compile_and_publish(&document, problems).map_err(|p| p.with_excerpts().to_string())?;
+        self.shared.update(|s| {
+            s.reloads += 1;
+            s.refusal.clear();
+        });
+        Ok(self.shared.status().version)
+    }
+
+    fn compile_and_publish(&mut self, document: &Document, mut problems: Problems) -> Result<(), Problems> {
+        let started = Instant::now();
+        let compiled = match problems.has_errors() {
+            true => {
+                // The rest of the problems is worth knowing too.
+                compile(document, &self.shared.ground, Purpose::Check, &mut problems);
+                return Err(problems);
+            }
+            false => compile(document, &self.shared.ground, Purpose::Serve, &mut problems),
+        };
+        let Some(compiled) = compiled else {
+            self.shared.ground.sweep();
+            return Err(problems);
+        };
+        for problem in problems.iter() {
+            tracing::warn!("{problem}");
+        }
+        self.shared.log.set(document.gateway.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone()));
+        self.publish(&compiled);
+        self.serving = Some(Serving { compiled });
+        self.shared.update(|s| s.took = started.elapsed());
+        Ok(())
+    }
+
+    fn publish(&mut self, compiled: &Compiled) {
+        let mut version = 0;
+        self.shared.update(|s| {
+            s.version += 1;
+            version = s.version;
+        });
+        let snapshot = Arc::new(Snapshot {
+            version,
+            listeners: compiled.listeners.clone(),
+            services: compiled.services.clone(),
+            gateway: compiled.gateway.clone(),
+        });
+        let before = self.snapshots.send_replace(snapshot);
+        self.old.push(before);
+    }
+
+    /// Asks for the addresses of host names again and publishes them if they changed.
+    pub fn refresh_names(&mut self) {
+        if self.shared.ground.names.is_empty() || !self.shared.ground.names.refresh() {
+            return;
+        }
+        let Some(mut serving) = self.serving.take() else { return };
+        let mut problems = Problems::new();
+        serving.compiled.services =
+            serving.compiled.plans.compile(&self.shared.ground, Purpose::Serve, &mut problems);
+        self.publish(&serving.compiled);
+        self.serving = Some(serving);
+        tracing::info!("addresses of services changed");
+    }
+
+    /// Frees generations that no worker holds any more, and what belonged to them.
+    pub fn sweep(&mut self) {
+        let before = self.old.len();
+        self.old.retain(|s| Arc::strong_count(s) > 1);
+        if self.old.len() < before {
+            self.shared.ground.sweep();
+        }
+    }
+
+    /// Where the configuration comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What others see of it.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}

@@ -1,0 +1,45 @@
+//! The filters. A filter sees one exchange and its own configuration.
+//!
+//! To add one: write a file with a type that implements [`Filter`], and add a line to [`ALL`].
+
+mod access_log;
+mod body_limit;
+mod fields;
+mod headers;
+mod ip_allow;
+mod ip_deny;
+mod keep;
+mod networks;
+mod query;
+mod redirect;
+mod request_id;
+mod respond;
+mod scratch;
+mod secure_headers;
+mod spec;
+#[cfg(test)]
+mod testing;
+mod timeout;
+
+pub use keep::Keep;
+pub use spec::{Contract, Filter, Setup, Spec};
+
+/// Every filter there is, in the order of the docs.
+pub const ALL: &[Spec] = &[
+    Spec::of::<access_log::AccessLog>(),
+    Spec::of::<body_limit::BodyLimit>(),
+    Spec::of::<headers::Headers>(),
+    Spec::of::<ip_allow::IpAllow>(),
+    Spec::of::<ip_deny::IpDeny>(),
+    Spec::of::<query::Query>(),
+    Spec::of::<redirect::Redirect>(),
+    Spec::of::<request_id::RequestId>(),
+    Spec::of::<respond::Respond>(),
+    Spec::of::<secure_headers::SecureHeaders>(),
+    Spec::of::<timeout::Timeout>(),
+];
+
+/// The filter with this name.
+pub fn find(name: &str) -> Option<&'static Spec> {
+    ALL.iter().find(|s| s.name == name)
+}

@@ -1,0 +1,93 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::h1::connection;
+use crate::listener::Sockets;
+use crate::stream::Stream;
+use crate::worker::{Slot, Worker};
+
+/// How long to wait when the process has no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a client reads when all connections are taken.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: 95\r\n\
+retry-after: 1\r\nconnection: close\r\n\r\n\
+{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too-many-connections\"}\n";
+
+/// Accepts until aborted.
+pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
+    let sockets = slot.live().listener().sockets.clone();
+    let listener = match sockets.of(worker.index).and_then(tokio::net::TcpListener::from_std) {
+        Ok(listener) => listener,
+        Err(error) => {
+            let address = sockets.address();
+            return tracing::error!(%error, %address, worker = worker.index, "cannot listen");
+        }
+    };
+    let mut complained = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                complained = false;
+                let client = peer.ip();
+                if !sockets.enter(client, &slot.live().listener().limits) {
+                    worker.refused();
+                    turn_away(&stream);
+                    continue;
+                }
+                let guest = Guest::new(worker.clone(), sockets.clone(), client);
+                let (worker, slot, stream) = (worker.clone(), slot.clone(), Stream::new(stream));
+                tokio::task::spawn_local(async move {
+                    connection::run(worker, slot, stream, peer).await;
+                    drop(guest);
+                });
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::warn!(%error, address = %sockets.address(), "cannot accept connections; trying again");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Says why and closes; there is no time to wait for the client.
+fn turn_away(stream: &TcpStream) {
+    let _ = stream.try_write(FULL);
+}
+
+/// Errors of one connection, not of the listener.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::Interrupted | K::WouldBlock)
+}
+
+/// Counts a connection as long as it lives.
+struct Guest {
+    worker: Rc<Worker>,
+    sockets: Arc<Sockets>,
+    client: IpAddr,
+}
+
+impl Guest {
+    fn new(worker: Rc<Worker>, sockets: Arc<Sockets>, client: IpAddr) -> Self {
+        worker.entered();
+        Self { worker, sockets, client }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.sockets.leave(self.client);
+        self.worker.left();
+    }
+}

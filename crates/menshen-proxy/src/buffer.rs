@@ -1,0 +1,178 @@
+//! Read buffers and the worker's free list of them: a buffer is held only while there is something in it.
+
+use std::cell::RefCell;
+
+/// Bytes received and not yet used. The memory is initialised once and never cleared.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    memory: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// The bytes in it.
+    pub(crate) fn data(&self) -> &[u8] {
+        self.memory.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Drops bytes from the front.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// True when nothing more can be read into it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.start == 0 && self.end == self.memory.len()
+    }
+
+    /// Free memory behind the bytes; moves them to the front when the end is reached.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.end == self.memory.len() && self.start > 0 {
+            self.memory.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        self.memory.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// `n` bytes were put into [`Buffer::room`].
+    pub(crate) fn filled(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.memory.len());
+    }
+
+    /// Moves what `other` holds into this empty buffer, as far as there is room.
+    fn take_over(&mut self, other: &Buffer) {
+        let data = other.data();
+        let n = data.len().min(self.memory.len());
+        if let (Some(to), Some(from)) = (self.memory.get_mut(..n), data.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.start = 0;
+        self.end = n;
+    }
+}
+
+/// The two sizes in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// For heads and small bodies.
+    Small,
+    /// For bodies that keep coming.
+    Large,
+}
+
+impl Size {
+    const SMALL: usize = 16 * 1024;
+    const LARGE: usize = 128 * 1024;
+
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Small => Self::SMALL,
+            Self::Large => Self::LARGE,
+        }
+    }
+
+    /// How many are kept for later: 4 MiB of each size.
+    fn kept(self) -> usize {
+        4 * 1024 * 1024 / self.bytes()
+    }
+}
+
+/// Buffers not in use.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    small: RefCell<Vec<Vec<u8>>>,
+    large: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    /// An empty buffer.
+    pub(crate) fn take(&self, size: Size) -> Buffer {
+        let memory = self.list(size).borrow_mut().pop().unwrap_or_else(|| vec![0; size.bytes()]);
+        Buffer { memory, start: 0, end: 0 }
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give(&self, buffer: Buffer) {
+        let size = match buffer.memory.len() {
+            Size::SMALL => Size::Small,
+            Size::LARGE => Size::Large,
+            _ => return,
+        };
+        let mut list = self.list(size).borrow_mut();
+        if list.len() < size.kept() {
+            list.push(buffer.memory);
+        }
+    }
+
+    /// Exchanges a buffer for a large one, keeping its bytes.
+    pub(crate) fn enlarge(&self, buffer: &mut Buffer) {
+        if buffer.memory.len() >= Size::LARGE {
+            return;
+        }
+        let mut large = self.take(Size::Large);
+        large.take_over(buffer);
+        self.give(std::mem::replace(buffer, large));
+    }
+
+    /// Frees what was not needed lately: half of each list.
+    pub(crate) fn shrink(&self) {
+        for list in [&self.small, &self.large] {
+            let mut list = list.borrow_mut();
+            let keep = list.len() / 2;
+            list.truncate(keep);
+        }
+    }
+
+    fn list(&self, size: Size) -> &RefCell<Vec<Vec<u8>>> {
+        match size {
+            Size::Small => &self.small,
+            Size::Large => &self.large,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(b: &mut Buffer, bytes: &[u8]) {
+        b.room()[..bytes.len()].copy_from_slice(bytes);
+        b.filled(bytes.len());
+    }
+
+    #[test]
+    fn bytes_move_to_the_front_when_the_end_is_reached() {
+        let buffers = Buffers::default();
+        let mut b = buffers.take(Size::Small);
+        put(&mut b, &vec![1; Size::SMALL]);
+        assert!(b.is_full());
+        b.consume(Size::SMALL - 3);
+        assert_eq!(b.room().len(), Size::SMALL - 3);
+        assert_eq!(b.data(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn enlarging_keeps_the_bytes_and_returns_the_small_buffer() {
+        let buffers = Buffers::default();
+        let mut b = buffers.take(Size::Small);
+        put(&mut b, b"abc");
+        b.consume(1);
+        buffers.enlarge(&mut b);
+        assert_eq!(b.data(), b"bc");
+        assert_eq!((b.memory.len(), buffers.small.borrow().len()), (Size::LARGE, 1));
+    }
+}

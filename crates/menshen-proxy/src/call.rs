@@ -1,0 +1,396 @@
+//! A call: one attempt of sending a request to an endpoint and reading its response, over HTTP/1.1.
+
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use menshen_http1::{Fields, HeadLimits, Parsed, RequestFraming, ResponseHead, write};
+use tokio::net::TcpStream;
+
+use crate::body::Length;
+use crate::buffer::{Buffer, Size};
+use crate::downstream::{Content, Downstream};
+use crate::forwarding::{self, Outgoing};
+use crate::h1::inbound::{Inbound, Next};
+use crate::pool::Connection;
+use crate::snapshot::{Endpoint, Route, Service};
+use crate::stream::Stream;
+use crate::wait::{Wait, Watch};
+use crate::worker::Worker;
+use crate::{Exchange, Failure};
+
+/// Limits of response heads: services are trusted more than clients, but not without end.
+const RESPONSE_HEAD: HeadLimits = HeadLimits { head: 64 * 1024, fields: 200, target: 0 };
+/// Interim responses passed on before the final one.
+const MAX_INTERIM: u8 = 16;
+/// Content is copied behind a head up to this size; more is written from where it is.
+const COPIED: usize = 4 * 1024;
+/// Encoded content waiting to be written.
+const HIGH_WATER: usize = 64 * 1024;
+
+/// An attempt under way: the connection, what is still to be sent, what has come.
+pub(crate) struct Call {
+    connection: Option<Connection>,
+    worker: Rc<Worker>,
+    service: Arc<Service>,
+    endpoint: Arc<Endpoint>,
+    input: Buffer,
+    inbound: Inbound,
+    /// Request bytes to write: the head, then encoded content.
+    out: Vec<u8>,
+    written: usize,
+    content: Outgoing,
+    request: Request,
+    response_keeps_alive: bool,
+    is_upgrade: bool,
+    /// Bytes moved either way, as a sign of progress.
+    moved: u64,
+    trailers: Option<Fields>,
+}
+
+/// How far the request has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// Content may follow.
+    Open,
+    /// All is encoded, maybe not all written.
+    Encoded,
+    /// The service does not take more; it may have answered.
+    Broken,
+}
+
+impl Call {
+    /// Connects, sends the request and waits for the final response head, which is left in `head`.
+    pub(crate) async fn start<D: Downstream>(
+        exchange: &mut Exchange,
+        client: &mut D,
+        route: &Route,
+        service: &Arc<Service>,
+        endpoint: &Arc<Endpoint>,
+        target: &[u8],
+        head: &mut ResponseHead,
+    ) -> Result<Self, Failure> {
+        let worker = exchange.live.worker().clone();
+        let (connection, reused) = match worker.pools.take(endpoint) {
+            Some(connection) => (connection, true),
+            None => (connect(exchange, client, endpoint).await?, false),
+        };
+        if let Some(cells) = service.stats.of(worker.index) {
+            cells.attempts.add(1);
+            cells.active.add(1);
+            if reused { cells.reuses.add(1) } else { cells.connects.add(1) }
+        }
+        if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
+            in_flight.add(1);
+        }
+        let mut call = Self {
+            connection: Some(connection),
+            input: worker.buffers.take(Size::Small),
+            inbound: Inbound::NONE,
+            out: worker.take_bytes(),
+            written: 0,
+            content: outgoing(exchange),
+            request: Request::Open,
+            response_keeps_alive: false,
+            is_upgrade: exchange.request.wants_upgrade,
+            moved: 0,
+            trailers: None,
+            service: service.clone(),
+            endpoint: endpoint.clone(),
+            worker,
+        };
+        forwarding::write_request(&mut call.out, exchange, route, target, &endpoint.authority, call.content);
+        call.final_head(exchange, client, head).await?;
+        Ok(call)
+    }
+
+    async fn final_head<D: Downstream>(
+        &mut self,
+        exchange: &mut Exchange,
+        client: &mut D,
+        head: &mut ResponseHead,
+    ) -> Result<(), Failure> {
+        let mut watch = Watch::new();
+        for _ in 0..=MAX_INTERIM {
+            let len = poll_fn(|cx| self.poll_head(cx, exchange, client, head, &mut watch)).await?;
+            self.input.consume(len);
+            if !head.is_interim() {
+                self.accept(head);
+                return Ok(());
+            }
+            if head.status == 101 {
+                return self.accept_upgrade(exchange, head);
+            }
+            forwarding::drop_nominated(&mut head.fields);
+            client.interim(head).await?;
+        }
+        Err(Failure::BadInterim)
+    }
+
+    fn accept(&mut self, head: &mut ResponseHead) {
+        self.inbound = Inbound::of_response(head.framing);
+        self.response_keeps_alive = head.keep_alive;
+        forwarding::drop_nominated(&mut head.fields);
+        let expected = self.inbound.left().unwrap_or(u64::MAX);
+        if expected > Size::Small.bytes() as u64 {
+            self.worker.buffers.enlarge(&mut self.input);
+        }
+    }
+
+    /// A 101 counts only if the client asked for this protocol (RFC 9110 §7.8).
+    fn accept_upgrade(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
+        use menshen_http1::FieldName;
+        let asked = |token: &[u8]| {
+            exchange.request.fields.members(FieldName::UPGRADE).any(|m| m.eq_ignore_ascii_case(token))
+        };
+        let mut tokens = head.fields.members(FieldName::UPGRADE);
+        match (exchange.request.wants_upgrade, tokens.next(), tokens.next()) {
+            (true, Some(token), None) if asked(token) => Ok(()),
+            _ => Err(Failure::BadInterim),
+        }
+    }
+
+    /// Sends what can be sent and reads until a head is complete; the result is its length.
+    fn poll_head<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        client: &mut D,
+        head: &mut ResponseHead,
+        watch: &mut Watch,
+    ) -> Poll<Result<usize, Failure>> {
+        let pumped = self.poll_pump(cx, exchange, client);
+        if let Poll::Ready(Err(failure)) = pumped {
+            return Poll::Ready(Err(failure));
+        }
+        loop {
+            if !self.input.is_empty() {
+                match head.parse(self.input.data(), exchange.request.method(), &RESPONSE_HEAD) {
+                    Ok(Parsed::Complete(len)) => return Poll::Ready(Ok(len)),
+                    Ok(Parsed::Partial) if self.input.is_full() => self.worker.buffers.enlarge(&mut self.input),
+                    Ok(Parsed::Partial) => {}
+                    Err(e) => return Poll::Ready(Err(Failure::BadResponse(e))),
+                }
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::ServiceReset)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => break,
+            }
+        }
+        let wait = if pumped.is_ready() { Wait::FirstByte } else { self.waits_for(client) };
+        if pumped.is_ready() && client.content_is_ended() && client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientGone));
+        }
+        watch.poll(cx, wait, self.moved, client.deadline(), exchange).map(Err)
+    }
+
+    /// While the request is being sent: who holds it up?
+    fn waits_for<D: Downstream>(&self, client: &D) -> Wait {
+        let nothing_to_write = self.written == self.out.len() && client.content().is_empty();
+        if nothing_to_write { Wait::ClientBody } else { Wait::FirstByte }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
+        let n = ready!(connection.stream.poll_read(cx, &mut self.input))?;
+        self.moved = self.moved.wrapping_add(n as u64);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Moves request content from the client to the service. Ready when there is no more to send.
+    pub(crate) fn poll_pump<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        client: &mut D,
+    ) -> Poll<Result<(), Failure>> {
+        loop {
+            if self.request == Request::Broken {
+                return Poll::Ready(Ok(()));
+            }
+            while self.request == Request::Open && self.out.len() - self.written < HIGH_WATER {
+                match client.poll_content(cx)? {
+                    Poll::Ready(Content::Data) if self.sends_directly(exchange, client) => break,
+                    Poll::Ready(Content::Data) => self.encode(exchange, client)?,
+                    Poll::Ready(Content::End) => self.encode_end(exchange)?,
+                    Poll::Pending => break,
+                }
+            }
+            let direct = if self.request == Request::Open && self.sends_directly(exchange, client) {
+                client.content()
+            } else {
+                &[]
+            };
+            let pending = self.out.get(self.written..).unwrap_or_default();
+            if pending.is_empty() && direct.is_empty() {
+                return if self.request == Request::Encoded { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
+            let from_out = pending.len();
+            match ready!(connection.stream.poll_write_two(cx, pending, direct)) {
+                Ok(n) => {
+                    self.moved = self.moved.wrapping_add(n as u64);
+                    self.written += n.min(from_out);
+                    client.consume(n.saturating_sub(from_out));
+                }
+                // The service may have answered before it closed; the answer is worth reading.
+                Err(_) => self.request = Request::Broken,
+            }
+            if self.written == self.out.len() {
+                self.out.clear();
+                self.written = 0;
+            }
+        }
+    }
+
+    /// Large pieces of a body of known length are written from where they are.
+    fn sends_directly<D: Downstream>(&self, exchange: &Exchange, client: &D) -> bool {
+        matches!(self.content, Outgoing::Length(_)) && exchange.transforms.is_empty() && client.content().len() > COPIED
+    }
+
+    fn encode<D: Downstream>(&mut self, exchange: &mut Exchange, client: &mut D) -> Result<(), Failure> {
+        let piece = client.content();
+        let n = piece.len();
+        if exchange.transforms.is_empty() {
+            encode_piece(&mut self.out, self.content, piece);
+        } else {
+            let mut changed = Vec::new();
+            exchange.transforms.run(piece, &mut changed)?;
+            encode_piece(&mut self.out, self.content, &changed);
+        }
+        client.consume(n);
+        Ok(())
+    }
+
+    fn encode_end(&mut self, exchange: &mut Exchange) -> Result<(), Failure> {
+        if !exchange.transforms.is_empty() {
+            let mut rest = Vec::new();
+            exchange.transforms.finish(&mut rest)?;
+            encode_piece(&mut self.out, self.content, &rest);
+        }
+        if self.content == Outgoing::Chunked {
+            self.out.extend_from_slice(write::LAST_CHUNK);
+        }
+        self.request = Request::Encoded;
+        Ok(())
+    }
+
+    /// Waits for response content; then [`Call::content`] has some.
+    pub(crate) fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
+        loop {
+            match self.inbound.advance(&mut self.input, &mut self.trailers) {
+                Ok(Next::Data) => return Poll::Ready(Ok(Content::Data)),
+                Ok(Next::End) => return Poll::Ready(Ok(Content::End)),
+                Ok(Next::NeedMore) => {}
+                Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
+            }
+            match ready!(self.poll_read(cx)) {
+                Ok(0) if self.inbound.close() => {}
+                Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The response content at hand.
+    pub(crate) fn content(&self) -> &[u8] {
+        self.input.data().get(..self.inbound.ready()).unwrap_or_default()
+    }
+
+    /// `n` bytes of the content at hand were used.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.inbound.consume(&mut self.input, n);
+    }
+
+    /// True when content follows the head.
+    pub(crate) fn has_content(&self) -> bool {
+        !self.inbound.is_ended()
+    }
+
+    /// The trailers of the response, once its content has ended.
+    pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
+        self.trailers.take()
+    }
+
+    /// Bytes moved so far, as a sign of progress.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// The connection and what was read ahead, for a tunnel.
+    pub(crate) fn into_tunnel(mut self) -> Option<(Stream, Buffer)> {
+        let input = std::mem::take(&mut self.input);
+        self.connection.take().map(|connection| (connection.stream, input))
+    }
+
+    /// Gives the connection back if both messages are complete and nothing else came.
+    pub(crate) fn finish(mut self) {
+        let is_clean = self.inbound.is_ended()
+            && self.input.is_empty()
+            && self.request == Request::Encoded
+            && self.written == self.out.len()
+            && self.response_keeps_alive
+            && !self.is_upgrade;
+        if let Some(connection) = self.connection.take().filter(|_| is_clean) {
+            self.worker.pools.give(&self.service, &self.endpoint, connection);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.worker.buffers.give(std::mem::take(&mut self.input));
+        self.worker.give_bytes(std::mem::take(&mut self.out));
+        if let Some(cells) = self.service.stats.of(self.worker.index) {
+            cells.active.sub(1);
+        }
+        if let Some(in_flight) = self.endpoint.in_flight.of(self.worker.index) {
+            in_flight.sub(1);
+        }
+    }
+}
+
+fn encode_piece(out: &mut Vec<u8>, content: Outgoing, piece: &[u8]) {
+    if piece.is_empty() {
+        return;
+    }
+    if content == Outgoing::Chunked {
+        write::chunk_head(out, piece.len());
+    }
+    out.extend_from_slice(piece);
+    if content == Outgoing::Chunked {
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// How the request's content will be sent.
+fn outgoing(exchange: &Exchange) -> Outgoing {
+    let changed = !exchange.transforms.is_empty() && exchange.transforms.length() == Length::Changed;
+    match exchange.request.framing {
+        RequestFraming::None => Outgoing::None,
+        RequestFraming::Length(_) if changed => Outgoing::Chunked,
+        RequestFraming::Length(n) => Outgoing::Length(n),
+        RequestFraming::Chunked => Outgoing::Chunked,
+    }
+}
+
+async fn connect<D: Downstream>(
+    exchange: &Exchange,
+    client: &mut D,
+    endpoint: &Endpoint,
+) -> Result<Connection, Failure> {
+    let mut connecting = std::pin::pin!(TcpStream::connect(endpoint.address));
+    let mut watch = Watch::new();
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            let born = Instant::now();
+            let connected = result.map(|tcp| Connection { stream: Stream::new(tcp), born });
+            return Poll::Ready(connected.map_err(|_| Failure::ConnectFailed));
+        }
+        watch.poll(cx, Wait::Connect, 0, client.deadline(), exchange).map(Err)
+    })
+    .await
+}

@@ -1,0 +1,222 @@
+//! One request with its reply and all that is known about them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Instant;
+
+use menshen_http1::{FieldName, RequestHead, ResponseHead};
+
+use crate::body::Transforms;
+use crate::chain::StepSet;
+use crate::notes::Notes;
+use crate::snapshot::{Endpoint, Route, RouteId};
+use crate::target::Target;
+use crate::trace::Trace;
+use crate::worker::Live;
+use crate::Failure;
+
+/// The scheme in which the client spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Who is at the other end of the client connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// The address of the TCP peer.
+    pub peer: SocketAddr,
+    /// The address on which the connection was accepted.
+    pub local: SocketAddr,
+    /// The client's own address: the peer's, or what trusted proxies say (RFC 7239 §7.4).
+    pub address: IpAddr,
+    /// The scheme of the connection.
+    pub scheme: Scheme,
+    /// The peer is in the listener's `trusted-proxies`.
+    pub is_trusted_proxy: bool,
+}
+
+impl Client {
+    /// A client that speaks for itself.
+    pub fn direct(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
+        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::direct(nowhere, nowhere, Scheme::Http)
+    }
+}
+
+/// One try of sending the request to an endpoint.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u8,
+    /// Where it goes.
+    pub endpoint: std::sync::Arc<Endpoint>,
+}
+
+/// How an exchange ended, for `done` filters and the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The status sent, 499 when the client had gone before.
+    pub status: u16,
+    /// The failure behind the reply, or that cut it short.
+    pub failure: Option<Failure>,
+    /// Content bytes received from the client.
+    pub received: u64,
+    /// Content bytes sent to the client.
+    pub sent: u64,
+    /// The whole time in microseconds.
+    pub micros: u64,
+}
+
+/// One request with its reply and all that is known about them.
+pub struct Exchange {
+    /// The request head as received; filters change it before it is sent on.
+    pub request: RequestHead,
+    /// The canonical target.
+    pub target: Target,
+    /// Who asks.
+    pub client: Client,
+    /// The generation of the configuration that this exchange sees from start to end.
+    pub live: Rc<Live>,
+    /// The route, by its number in the listener's table.
+    pub route: RouteId,
+    /// When the first byte of the request was seen.
+    pub started: Instant,
+    /// How often a service was asked so far.
+    pub attempts: u8,
+    /// Microseconds from the start until the service's head was there.
+    pub service_micros: Option<u64>,
+    /// Where the last attempt went.
+    pub endpoint: Option<std::sync::Arc<Endpoint>>,
+    /// The steps of the chain that were entered.
+    pub entered: StepSet,
+    /// The atoms that passed.
+    pub passed: StepSet,
+    /// Private notes of filters.
+    pub notes: Notes,
+    /// What each step did and how long it took.
+    pub trace: Trace,
+    /// What the request's content passes through on its way to the service.
+    pub transforms: Transforms,
+    /// The largest request content allowed, in bytes.
+    pub body_limit: u64,
+    /// Values that a filter sets for the rest of this exchange.
+    pub timeouts: crate::Timeouts,
+    /// Routes that this request was forwarded to.
+    pub(crate) forwards: u8,
+    /// Routes match all but the method.
+    pub(crate) wrong_method: bool,
+    /// Path variables of the route, as places in the decoded path.
+    pub(crate) variables: Vec<Range<usize>>,
+    /// Memory for the response head, reused.
+    pub(crate) spare_head: ResponseHead,
+}
+
+impl Exchange {
+    /// An exchange at its start.
+    pub fn new(live: Rc<Live>) -> Self {
+        Self {
+            request: RequestHead::default(),
+            target: Target::default(),
+            client: Client::default(),
+            route: RouteId::FALLBACK,
+            started: Instant::now(),
+            attempts: 0,
+            service_micros: None,
+            endpoint: None,
+            entered: StepSet::default(),
+            passed: StepSet::default(),
+            notes: Notes::default(),
+            trace: Trace::default(),
+            transforms: Transforms::default(),
+            body_limit: u64::MAX,
+            timeouts: crate::Timeouts::default(),
+            forwards: 0,
+            wrong_method: false,
+            variables: Vec::new(),
+            spare_head: ResponseHead::default(),
+            live,
+        }
+    }
+
+    /// Starts anew for the next request, keeping the memory.
+    pub(crate) fn reset(&mut self, live: Rc<Live>, client: Client, now: Instant) {
+        self.live = live;
+        self.client = client;
+        self.route = RouteId::FALLBACK;
+        self.started = now;
+        self.attempts = 0;
+        self.service_micros = None;
+        self.forwards = 0;
+        self.forget();
+    }
+
+    /// Drops what belongs to one exchange only.
+    pub(crate) fn forget(&mut self) {
+        self.endpoint = None;
+        self.entered = StepSet::default();
+        self.passed = StepSet::default();
+        self.notes.clear();
+        self.trace.clear();
+        self.transforms.clear();
+        self.variables.clear();
+    }
+
+    /// Takes a request that was not received over a connection: for tests of filters and for `menshen explain`.
+    ///
+    /// # Errors
+    /// As a client would be told: a head or target that is refused.
+    pub fn take_request(&mut self, head: &[u8], client: Client) -> Result<(), Failure> {
+        self.reset(self.live.clone(), client, Instant::now());
+        let listener = self.live.clone();
+        let listener = listener.listener();
+        match self.request.parse(head, &listener.head, listener.underscores) {
+            Ok(menshen_http1::Parsed::Complete(_)) => {}
+            Ok(menshen_http1::Parsed::Partial) => return Err(Failure::BodyTruncated),
+            Err(e) => return Err(Failure::BadHead(e)),
+        }
+        let live = self.live.clone();
+        crate::serve::enter(self, &live)
+    }
+
+    /// The route of this exchange.
+    pub fn route(&self) -> &Route {
+        self.live.route(self.route)
+    }
+
+    /// The request id, once the `request-id` filter or the client has set it.
+    pub fn request_id(&self) -> Option<&[u8]> {
+        self.request.fields.get(FieldName::X_REQUEST_ID)
+    }
+
+    /// The value of a path variable such as `{id}`.
+    pub fn variable(&self, name: &str) -> Option<&[u8]> {
+        let at = self.route().variables.iter().position(|v| &**v == name)?;
+        self.target.decoded_path().get(self.variables.get(at)?.clone())
+    }
+
+    /// Microseconds since the start.
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}

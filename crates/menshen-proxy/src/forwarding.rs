@@ -1,0 +1,263 @@
+//! What crosses the gateway and what the gateway says about the client: hop-by-hop fields (RFC 9110 §7.6.1),
+//! X-Forwarded-*, Forwarded (RFC 7239), Via, and the head that the service gets.
+
+use std::net::IpAddr;
+
+use menshen_http1::{FieldName, Fields, RequestHead, write};
+
+use crate::condition::contains;
+use crate::exchange::{Client, Exchange, Scheme};
+use crate::snapshot::{Gateway, HostPolicy, Listener, Route};
+use crate::template::push_display;
+use crate::Failure;
+
+/// Fields with which a client could pose as a gateway or make a service see another request than we do.
+const IMPERSONATING: [&[u8]; 14] = [
+    b"x-client-ip",
+    b"true-client-ip",
+    b"cf-connecting-ip",
+    b"x-cluster-client-ip",
+    b"x-original-url",
+    b"x-original-host",
+    b"x-rewrite-url",
+    b"x-forwarded-client-cert",
+    b"x-forwarded-uri",
+    b"x-forwarded-method",
+    b"x-http-method-override",
+    b"x-http-method",
+    b"x-method-override",
+    b"x-envoy-original-path",
+];
+
+/// How often a request may have passed through this gateway already.
+const MAX_OWN_HOPS: usize = 1;
+
+/// Cleans a request as it came from the client, before any filter sees it, and finds out who the client is.
+pub(crate) fn receive(request: &mut RequestHead, client: &mut Client, listener: &Listener) {
+    drop_nominated(&mut request.fields);
+    client.is_trusted_proxy = contains(&listener.trusted_proxies, client.peer.ip());
+    if client.is_trusted_proxy {
+        if let Some(address) = forwarded_for(&request.fields, listener) {
+            client.address = address;
+        }
+        match request.fields.get(FieldName::X_FORWARDED_PROTO) {
+            Some(b"https") => client.scheme = Scheme::Https,
+            Some(b"http") => client.scheme = Scheme::Http,
+            _ => {}
+        }
+        return;
+    }
+    request.fields.retain(|f| match f.id {
+        FieldName::OTHER => !IMPERSONATING.iter().any(|n| n.eq_ignore_ascii_case(f.name)),
+        id => !is_forwarding(id),
+    });
+}
+
+fn is_forwarding(id: FieldName) -> bool {
+    matches!(
+        id,
+        FieldName::FORWARDED
+            | FieldName::X_FORWARDED_FOR
+            | FieldName::X_FORWARDED_HOST
+            | FieldName::X_FORWARDED_PORT
+            | FieldName::X_FORWARDED_PREFIX
+            | FieldName::X_FORWARDED_PROTO
+            | FieldName::X_FORWARDED_SERVER
+            | FieldName::X_REAL_IP
+    )
+}
+
+/// Drops the fields that Connection names, except those that must not be taken away.
+pub(crate) fn drop_nominated(fields: &mut Fields) {
+    let is_nominated = |member: &[u8]| {
+        let known = FieldName::of(member);
+        !(known.is_hop_by_hop() || member.eq_ignore_ascii_case(b"close") || is_protected(known))
+    };
+    if !fields.members(FieldName::CONNECTION).any(is_nominated) {
+        return;
+    }
+    let names: Vec<Vec<u8>> =
+        fields.members(FieldName::CONNECTION).filter(|m| is_nominated(m)).map(<[u8]>::to_vec).collect();
+    for name in names {
+        fields.remove_named(&name);
+    }
+}
+
+/// End-to-end fields whose loss would change framing, routing or identity.
+fn is_protected(id: FieldName) -> bool {
+    is_forwarding(id)
+        || matches!(
+            id,
+            FieldName::HOST
+                | FieldName::CONTENT_LENGTH
+                | FieldName::AUTHORIZATION
+                | FieldName::COOKIE
+                | FieldName::VIA
+                | FieldName::X_REQUEST_ID
+                | FieldName::CONTENT_TYPE
+                | FieldName::CONTENT_ENCODING
+                | FieldName::CACHE_CONTROL
+        )
+}
+
+/// The rightmost address in X-Forwarded-For that is not one of our own proxies.
+fn forwarded_for(fields: &Fields, listener: &Listener) -> Option<IpAddr> {
+    let mut leftmost_trusted = None;
+    let members: Vec<&[u8]> = fields.members(FieldName::X_FORWARDED_FOR).collect();
+    for member in members.iter().rev() {
+        let Some(address) = parse_address(member) else { return leftmost_trusted };
+        if !contains(&listener.trusted_proxies, address) {
+            return Some(address);
+        }
+        leftmost_trusted = Some(address);
+    }
+    leftmost_trusted
+}
+
+/// An address with or without port and brackets.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))?;
+    Some(IpAddr::to_canonical(&address))
+}
+
+/// Refuses a request that went through this gateway before (RFC 9110 §7.6.3).
+pub(crate) fn check_loop(fields: &Fields, gateway: &Gateway) -> Result<(), Failure> {
+    let own = gateway.pseudonym.as_bytes();
+    let is_own = |member: &&[u8]| member.split(|b| *b == b' ').nth(1).is_some_and(|name| name == own);
+    if fields.members(FieldName::VIA).filter(is_own).count() > MAX_OWN_HOPS {
+        return Err(Failure::Loop);
+    }
+    Ok(())
+}
+
+/// How the content of a request is sent to the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outgoing {
+    /// No content.
+    None,
+    /// This many bytes.
+    Length(u64),
+    /// Chunked.
+    Chunked,
+}
+
+/// Writes the head that the service gets.
+pub(crate) fn write_request(
+    out: &mut Vec<u8>,
+    exchange: &Exchange,
+    route: &Route,
+    target: &[u8],
+    authority: &str,
+    content: Outgoing,
+) {
+    let request = &exchange.request;
+    let fields = &request.fields;
+    write::request_line(out, request, target);
+    let client_host = fields.get(FieldName::HOST);
+    let host = match &route.host {
+        HostPolicy::Keep => client_host.unwrap_or(authority.as_bytes()),
+        HostPolicy::Endpoint => authority.as_bytes(),
+        HostPolicy::Name(name) => name.as_bytes(),
+    };
+    write::field(out, b"host", host);
+    let expects = request.expects_continue && content != Outgoing::None;
+    write::end_to_end_fields(out, fields, |id| {
+        id == FieldName::HOST || id == FieldName::VIA || is_forwarding(id) || (id == FieldName::EXPECT && !expects)
+    });
+    match content {
+        Outgoing::Length(n) => write::content_length(out, n),
+        Outgoing::Chunked => write::field(out, b"transfer-encoding", b"chunked"),
+        Outgoing::None if request.method().expects_content() => write::content_length(out, 0),
+        Outgoing::None => {}
+    }
+    if request.wants_upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        write::field(out, b"upgrade", fields.get(FieldName::UPGRADE).unwrap_or_default());
+    }
+    let forwarding = route.forwarding;
+    if forwarding.x_forwarded {
+        write_x_forwarded(out, exchange, client_host);
+    }
+    if forwarding.x_forwarded_prefix && route.rewrite.strip > 0 {
+        write_x_forwarded_prefix(out, exchange, route.rewrite.strip);
+    }
+    if forwarding.x_real_ip {
+        out.extend_from_slice(b"x-real-ip: ");
+        push_display(out, exchange.client.address.to_canonical());
+        out.extend_from_slice(b"\r\n");
+    }
+    if forwarding.forwarded {
+        write_forwarded(out, exchange, client_host);
+    }
+    write_via(out, exchange);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `name: ` and the values that trusted proxies sent, ready for one more.
+fn start_list(out: &mut Vec<u8>, name: &[u8], exchange: &Exchange, id: FieldName) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    for value in exchange.request.fields.all(id).filter(|v| !v.is_empty()) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+}
+
+fn write_x_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&[u8]>) {
+    let (client, fields) = (&exchange.client, &exchange.request.fields);
+    start_list(out, b"x-forwarded-for", exchange, FieldName::X_FORWARDED_FOR);
+    push_display(out, client.peer.ip().to_canonical());
+    out.extend_from_slice(b"\r\n");
+    // What a trusted proxy said about the first hop stands.
+    let host = fields.get(FieldName::X_FORWARDED_HOST).or(client_host);
+    if let Some(host) = host {
+        write::field(out, b"x-forwarded-host", host);
+    }
+    write::field(out, b"x-forwarded-proto", client.scheme.as_str().as_bytes());
+    out.extend_from_slice(b"x-forwarded-port: ");
+    match fields.get(FieldName::X_FORWARDED_PORT) {
+        Some(port) => out.extend_from_slice(port),
+        None => out.extend_from_slice(itoa::Buffer::new().format(client.local.port()).as_bytes()),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What was stripped, behind what a trusted proxy stripped before.
+fn write_x_forwarded_prefix(out: &mut Vec<u8>, exchange: &Exchange, strip: usize) {
+    let path = exchange.target.path();
+    let mut end = 0;
+    for _ in 0..strip {
+        let rest = path.get(end + 1..).unwrap_or_default();
+        end += 1 + memchr::memchr(b'/', rest).unwrap_or(rest.len());
+    }
+    out.extend_from_slice(b"x-forwarded-prefix: ");
+    out.extend_from_slice(exchange.request.fields.get(FieldName::X_FORWARDED_PREFIX).unwrap_or_default());
+    out.extend_from_slice(path.get(..end.min(path.len())).unwrap_or_default());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&[u8]>) {
+    start_list(out, b"forwarded", exchange, FieldName::FORWARDED);
+    out.extend_from_slice(b"for=");
+    match exchange.client.peer.ip().to_canonical() {
+        IpAddr::V4(address) => push_display(out, address),
+        IpAddr::V6(address) => push_display(out, format_args!("\"[{address}]\"")),
+    }
+    if let Some(host) = client_host {
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_slice(host);
+        out.push(b'"');
+    }
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(exchange.client.scheme.as_str().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_via(out: &mut Vec<u8>, exchange: &Exchange) {
+    start_list(out, b"via", exchange, FieldName::VIA);
+    out.extend_from_slice(b"1.1 ");
+    out.extend_from_slice(exchange.live.snapshot().gateway.pseudonym.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}

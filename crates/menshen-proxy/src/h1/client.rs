@@ -1,0 +1,554 @@
+//! The client's side of an HTTP/1 exchange: its request content, and the answer to it.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use menshen_http1::{FieldName, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write};
+
+use crate::body::{Body, Length, Transforms};
+use crate::buffer::{Buffer, Size};
+use crate::call::Call;
+use crate::downstream::{Content, Downstream};
+use crate::h1::connection::Then;
+use crate::h1::inbound::{Inbound, Next};
+use crate::h1::tunnel;
+use crate::reply::Maker;
+use crate::serve::Answer;
+use crate::stream::Stream;
+use crate::timers::Deadline;
+use crate::wait::{Wait, Watch};
+use crate::worker::Worker;
+use crate::{Exchange, Failure, Finished, Reply};
+
+/// Content is copied behind the head up to this size; more is written from where it is.
+const COPIED: usize = 4 * 1024;
+/// Encoded content waiting to be written.
+const HIGH_WATER: usize = 64 * 1024;
+/// Request content that is read and dropped after an early answer, to keep the connection.
+const DRAINED: u64 = 64 * 1024;
+/// The time for that.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// How the answer's content is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    None,
+    Plain,
+    Chunked,
+}
+
+/// The client's side of one exchange.
+pub(crate) struct H1Client<'a> {
+    stream: &'a mut Stream,
+    buffer: &'a mut Buffer,
+    worker: &'a Rc<Worker>,
+    deadline: &'a Deadline,
+    inbound: Inbound,
+    out: Vec<u8>,
+    written: usize,
+    encoding: Encoding,
+    version: Version,
+    method: Method,
+    keep_alive: bool,
+    expects_continue: bool,
+    has_content: bool,
+    then: Then,
+    received: u64,
+    limit: u64,
+    sent: u64,
+    moved: u64,
+}
+
+impl Drop for H1Client<'_> {
+    fn drop(&mut self) {
+        self.worker.give_bytes(std::mem::take(&mut self.out));
+    }
+}
+
+impl<'a> H1Client<'a> {
+    pub(crate) fn new(
+        stream: &'a mut Stream,
+        buffer: &'a mut Buffer,
+        worker: &'a Rc<Worker>,
+        deadline: &'a Deadline,
+        request: &RequestHead,
+        is_last: bool,
+    ) -> Self {
+        Self {
+            inbound: Inbound::of_request(request.framing),
+            out: worker.take_bytes(),
+            written: 0,
+            encoding: Encoding::None,
+            version: request.version,
+            method: request.method(),
+            keep_alive: request.keep_alive && !is_last,
+            expects_continue: request.expects_continue,
+            has_content: request.framing != RequestFraming::None,
+            then: Then::Close,
+            received: 0,
+            limit: u64::MAX,
+            sent: 0,
+            moved: 0,
+            stream,
+            buffer,
+            worker,
+            deadline,
+        }
+    }
+
+    /// What to do with the connection after the exchange.
+    pub(crate) fn then(&self) -> Then {
+        self.then
+    }
+
+    /// Where the next request starts can be known only if the rest of this one can be read.
+    fn can_keep_alive(&self, call: Option<&Call>) -> bool {
+        if !self.keep_alive || self.worker.is_draining() {
+            return false;
+        }
+        let waits_for_100 = self.expects_continue && self.received == 0;
+        let fits = self.inbound.left().is_some_and(|left| left <= DRAINED);
+        self.inbound.is_ended() || (call.is_some() && !waits_for_100) || (fits && !waits_for_100)
+    }
+
+    /// Writes the head of the final answer and decides how its content is delimited.
+    fn write_head(&mut self, exchange: &Exchange, answer: &Answer) {
+        let reply = &answer.reply;
+        let bodiless = self.method == Method::Head || matches!(reply.head.status, 204 | 304);
+        let length = match &reply.body {
+            Body::Empty if answer.call.is_some() => announced_length(reply, self.method),
+            Body::Empty => Some(0),
+            Body::Full(bytes) => Some(bytes.len() as u64),
+            Body::Streaming if reply.transforms.length() == Length::Changed => None,
+            Body::Streaming => match reply.head.framing {
+                ResponseFraming::Length(n) => Some(n),
+                ResponseFraming::None | ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
+            },
+        };
+        let has_content = !bodiless && !matches!(reply.body, Body::Empty);
+        self.encoding = match (has_content, length, self.version) {
+            (false, ..) => Encoding::None,
+            (true, Some(_), _) => Encoding::Plain,
+            (true, None, Version::Http11) => Encoding::Chunked,
+            (true, None, Version::Http10) => Encoding::Plain,
+        };
+        self.keep_alive = self.can_keep_alive(answer.call.as_ref())
+            && (length.is_some() || self.encoding != Encoding::Plain)
+            && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_)));
+
+        let out = &mut self.out;
+        write::status_line(out, &reply.head);
+        write::end_to_end_fields(out, &reply.head.fields, |_| false);
+        match (self.encoding, length) {
+            (Encoding::Chunked, _) => write::field(out, b"transfer-encoding", b"chunked"),
+            (_, Some(n)) if reply.head.status != 204 => write::content_length(out, n),
+            _ => {}
+        }
+        if !reply.head.fields.has(FieldName::DATE) {
+            write::field(out, b"date", self.worker.clock.http_date().as_bytes());
+        }
+        match (self.keep_alive, self.version) {
+            (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+            (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+            (true, Version::Http11) => {}
+        }
+        crate::server_timing::write(out, exchange);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn consume_written(&mut self, n: usize) -> usize {
+        self.moved = self.moved.wrapping_add(n as u64);
+        let pending = self.out.len() - self.written;
+        self.written += n.min(pending);
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+        }
+        n.saturating_sub(pending)
+    }
+
+    /// Writes all that is encoded.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        while self.written < self.out.len() {
+            let pending = self.out.get(self.written..).unwrap_or_default();
+            match ready!(self.stream.poll_write(cx, pending)) {
+                Ok(n) => self.consume_written(n),
+                Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
+            };
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    async fn flush(&mut self, exchange: &Exchange) -> Result<(), Failure> {
+        let mut watch = Watch::new();
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = self.poll_flush(cx) {
+                return Poll::Ready(result);
+            }
+            watch.poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange).map(Err)
+        })
+        .await
+    }
+
+    /// Sends content held in memory.
+    async fn send_full(&mut self, exchange: &Exchange, body: &Bytes) -> Result<(), Failure> {
+        self.sent = body.len() as u64;
+        if body.len() <= COPIED {
+            self.out.extend_from_slice(body);
+            return self.flush(exchange).await;
+        }
+        let mut rest: &[u8] = body;
+        let mut watch = Watch::new();
+        poll_fn(|cx| {
+            while !rest.is_empty() || self.written < self.out.len() {
+                let pending = self.out.get(self.written..).unwrap_or_default();
+                match self.stream.poll_write_two(cx, pending, rest) {
+                    Poll::Ready(Ok(n)) => {
+                        let from_body = self.consume_written(n);
+                        rest = rest.get(from_body..).unwrap_or_default();
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
+                    Poll::Pending => {
+                        return watch.poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange).map(Err);
+                    }
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Sends content that the service is still sending, and the rest of the request the other way.
+    async fn relay(
+        &mut self,
+        exchange: &mut Exchange,
+        transforms: &mut Transforms,
+        call: &mut Call,
+    ) -> Result<(), Failure> {
+        let mut watch = Watch::new();
+        let mut ended = false;
+        poll_fn(|cx| {
+            // Request content first: a service that echoes answers only what it got.
+            let upload = call.poll_pump(cx, exchange, self);
+            if let Poll::Ready(Err(failure)) = upload {
+                return Poll::Ready(Err(failure));
+            }
+            let wait = match self.poll_relay(cx, exchange, transforms, call, &mut ended) {
+                Ok(None) => return Poll::Ready(Ok(())),
+                Ok(Some(wait)) => wait,
+                Err(failure) => return Poll::Ready(Err(failure)),
+            };
+            let is_client_quiet = upload.is_ready() && self.inbound.is_ended();
+            if wait == Wait::BetweenBytes && is_client_quiet && self.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            let moved = self.moved.wrapping_add(call.moved());
+            watch.poll(cx, wait, moved, self.deadline, exchange).map(Err)
+        })
+        .await
+    }
+
+    /// Moves what can be moved. `None` when all is sent, else what is waited for.
+    fn poll_relay(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &Exchange,
+        transforms: &mut Transforms,
+        call: &mut Call,
+        ended: &mut bool,
+    ) -> Result<Option<Wait>, Failure> {
+        loop {
+            let mut starved = false;
+            while !*ended && self.out.len() - self.written < HIGH_WATER {
+                match call.poll_content(cx)? {
+                    Poll::Ready(Content::Data) if self.sends_directly(transforms, call) => break,
+                    Poll::Ready(Content::Data) => self.encode(transforms, call)?,
+                    Poll::Ready(Content::End) => {
+                        self.encode_end(exchange, transforms, call)?;
+                        *ended = true;
+                    }
+                    Poll::Pending => {
+                        starved = true;
+                        break;
+                    }
+                }
+            }
+            let is_direct = !*ended && !starved && self.sends_directly(transforms, call);
+            let direct = if is_direct { call.content() } else { &[] };
+            let pending = self.out.get(self.written..).unwrap_or_default();
+            if pending.is_empty() && direct.is_empty() {
+                return Ok(if *ended { None } else { Some(Wait::BetweenBytes) });
+            }
+            match self.stream.poll_write_two(cx, pending, direct) {
+                Poll::Ready(Ok(n)) => {
+                    let from_body = self.consume_written(n);
+                    self.sent += from_body as u64;
+                    call.consume(from_body);
+                }
+                Poll::Ready(Err(_)) => return Err(Failure::ClientGone),
+                Poll::Pending => return Ok(Some(Wait::ClientWrite)),
+            }
+        }
+    }
+
+    /// Large pieces of plain content are written from where they are.
+    fn sends_directly(&self, transforms: &Transforms, call: &Call) -> bool {
+        self.encoding == Encoding::Plain && transforms.is_empty() && call.content().len() > COPIED
+    }
+
+    fn encode(&mut self, transforms: &mut Transforms, call: &mut Call) -> Result<(), Failure> {
+        let n = call.content().len();
+        if transforms.is_empty() {
+            encode_piece(&mut self.out, self.encoding, call.content());
+            self.sent += n as u64;
+        } else {
+            let mut changed = Vec::new();
+            transforms.run(call.content(), &mut changed)?;
+            encode_piece(&mut self.out, self.encoding, &changed);
+            self.sent += changed.len() as u64;
+        }
+        call.consume(n);
+        Ok(())
+    }
+
+    fn encode_end(&mut self, exchange: &Exchange, transforms: &mut Transforms, call: &mut Call) -> Result<(), Failure> {
+        if !transforms.is_empty() {
+            let mut rest = Vec::new();
+            transforms.finish(&mut rest)?;
+            encode_piece(&mut self.out, self.encoding, &rest);
+            self.sent += rest.len() as u64;
+        }
+        if self.encoding == Encoding::Chunked {
+            let mut trailers = call.take_trailers().unwrap_or_default();
+            let allowed = &exchange.route().trailers;
+            trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
+            write::last_chunk(&mut self.out, &trailers);
+        }
+        Ok(())
+    }
+
+    /// Reads and drops the rest of the request, within bounds. False when the connection cannot be kept.
+    async fn drain_request(&mut self) -> bool {
+        self.deadline.set(Instant::now(), DRAIN_TIME);
+        self.limit = u64::MAX;
+        let before = self.received;
+        poll_fn(|cx| {
+            loop {
+                if self.received - before > DRAINED {
+                    return Poll::Ready(false);
+                }
+                match self.poll_content(cx) {
+                    Poll::Ready(Ok(Content::Data)) => {
+                        let n = self.inbound.ready();
+                        self.consume(n);
+                    }
+                    Poll::Ready(Ok(Content::End)) => return Poll::Ready(true),
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
+                    Poll::Pending => return self.deadline.poll(cx).map(|()| false),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends the 101 and carries bytes both ways.
+    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
+        write::status_line(&mut self.out, &reply.head);
+        write::end_to_end_fields(&mut self.out, &reply.head.fields, |_| false);
+        self.out.extend_from_slice(b"connection: upgrade\r\n");
+        let token = reply.head.fields.get(FieldName::UPGRADE).unwrap_or_default();
+        write::field(&mut self.out, b"upgrade", token);
+        self.out.extend_from_slice(b"\r\n");
+        self.flush(exchange).await?;
+        let Some((mut service, from_service)) = call.into_tunnel() else { return Err(Failure::ServiceReset) };
+        let from_client = std::mem::take(self.buffer);
+        let idle = exchange.timeouts.tunnel;
+        let client = (&mut *self.stream, from_client);
+        let carried = tunnel::run(self.worker, self.deadline, idle, client, (&mut service, from_service)).await;
+        (self.received, self.sent) = (carried.up, carried.down);
+        Ok(())
+    }
+
+    async fn send_content(&mut self, exchange: &mut Exchange, answer: &mut Answer) -> Result<(), Failure> {
+        if self.encoding == Encoding::None {
+            return self.flush(exchange).await;
+        }
+        match (&answer.reply.body, &mut answer.call) {
+            (Body::Full(body), _) => {
+                let body = body.clone();
+                self.send_full(exchange, &body).await
+            }
+            (Body::Streaming, Some(call)) => self.relay(exchange, &mut answer.reply.transforms, call).await,
+            (Body::Streaming, None) | (Body::Empty, _) => self.flush(exchange).await,
+        }
+    }
+
+    async fn settle(&mut self) -> Then {
+        if !self.keep_alive {
+            return Then::Close;
+        }
+        if self.inbound.is_ended() || self.drain_request().await { Then::Idle } else { Then::Close }
+    }
+}
+
+impl Downstream for H1Client<'_> {
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
+        loop {
+            match self.inbound.advance(self.buffer, &mut None) {
+                Ok(Next::Data) if self.received + self.inbound.ready() as u64 > self.limit => {
+                    return Poll::Ready(Err(Failure::BodyTooLarge));
+                }
+                Ok(Next::Data) => return Poll::Ready(Ok(Content::Data)),
+                Ok(Next::End) => return Poll::Ready(Ok(Content::End)),
+                Ok(Next::NeedMore) => {}
+                Err(e) => {
+                    self.keep_alive = false;
+                    return Poll::Ready(Err(Failure::BadChunk(e)));
+                }
+            }
+            if self.inbound.left().is_none_or(|left| left > Size::Small.bytes() as u64) {
+                self.worker.buffers.enlarge(self.buffer);
+            }
+            match ready!(self.stream.poll_read(cx, self.buffer)) {
+                Ok(0) | Err(_) => {
+                    self.keep_alive = false;
+                    return Poll::Ready(Err(Failure::ClientGone));
+                }
+                Ok(n) => self.moved = self.moved.wrapping_add(n as u64),
+            }
+        }
+    }
+
+    fn content(&self) -> &[u8] {
+        self.buffer.data().get(..self.inbound.ready()).unwrap_or_default()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.received += n as u64;
+        self.inbound.consume(self.buffer, n);
+    }
+
+    fn limit_content(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    fn content_is_ended(&self) -> bool {
+        self.inbound.is_ended()
+    }
+
+    fn content_was_taken(&self) -> bool {
+        self.has_content && self.received > 0
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Pipelined requests are read ahead as far as there is room; then the client's end cannot be seen.
+        while !self.buffer.is_full() {
+            match ready!(self.stream.poll_read(cx, self.buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn deadline(&self) -> &Deadline {
+        self.deadline
+    }
+
+    async fn interim(&mut self, head: &ResponseHead) -> Result<(), Failure> {
+        if self.version == Version::Http10 {
+            return Ok(());
+        }
+        write::status_line(&mut self.out, head);
+        write::end_to_end_fields(&mut self.out, &head.fields, |_| false);
+        self.out.extend_from_slice(b"\r\n");
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    async fn send(&mut self, exchange: &mut Exchange, mut answer: Answer) -> Finished {
+        let status = answer.reply.head.status;
+        if status == 101
+            && let Some(call) = answer.call.take()
+        {
+            let result = self.tunnel(exchange, &answer.reply, call).await;
+            self.then = Then::Drop;
+            return self.finished(exchange, answer.reply, result);
+        }
+        if let Err(failure) = apply_transforms(&mut answer.reply) {
+            answer = Answer::made(Reply::of_failure(failure, exchange));
+        }
+        self.write_head(exchange, &answer);
+        let result = self.send_content(exchange, &mut answer).await;
+        if let Some(call) = answer.call.take()
+            && result.is_ok()
+        {
+            call.finish();
+        }
+        match result {
+            Ok(()) => self.then = self.settle().await,
+            Err(failure) => {
+                self.then = Then::Drop;
+                // Neither a length nor a last chunk would show that content is missing.
+                let hidden = self.encoding == Encoding::Plain && self.version == Version::Http10;
+                if hidden || failure != Failure::ClientGone {
+                    self.stream.reset_on_close();
+                }
+            }
+        }
+        self.finished(exchange, answer.reply, result)
+    }
+}
+
+impl H1Client<'_> {
+    fn finished(&self, exchange: &mut Exchange, reply: Reply, result: Result<(), Failure>) -> Finished {
+        let cut_short = result.err();
+        let gone = matches!(cut_short, Some(Failure::ClientGone | Failure::WriteTimeout));
+        let finished = Finished {
+            status: if gone { 499 } else { reply.head.status },
+            failure: cut_short.or(reply.failure()),
+            received: self.received,
+            sent: self.sent,
+            micros: exchange.micros(),
+        };
+        exchange.spare_head = reply.head;
+        finished
+    }
+}
+
+fn encode_piece(out: &mut Vec<u8>, encoding: Encoding, piece: &[u8]) {
+    if piece.is_empty() {
+        return;
+    }
+    if encoding == Encoding::Chunked {
+        write::chunk_head(out, piece.len());
+    }
+    out.extend_from_slice(piece);
+    if encoding == Encoding::Chunked {
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The length that a response without content announces, as to HEAD (RFC 9110 §8.6).
+fn announced_length(reply: &Reply, method: Method) -> Option<u64> {
+    if method != Method::Head && reply.head.status != 304 {
+        return Some(0);
+    }
+    let text = reply.head.fields.get(FieldName::CONTENT_LENGTH)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Content held in memory passes its transforms at once, so that its length is known.
+fn apply_transforms(reply: &mut Reply) -> Result<(), Failure> {
+    let Body::Full(body) = &reply.body else { return Ok(()) };
+    if reply.transforms.is_empty() {
+        return Ok(());
+    }
+    let mut changed = Vec::with_capacity(body.len());
+    reply.transforms.run(body, &mut changed)?;
+    reply.transforms.finish(&mut changed)?;
+    reply.body = Body::Full(changed.into());
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! A client connection: idle, then a burst of exchanges, then idle again. While idle it holds no buffer and no
+//! exchange, only this small task.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use menshen_http1::Parsed;
+
+use crate::buffer::{Buffer, Size};
+use crate::exchange::{Client, Scheme};
+use crate::h1::client::H1Client;
+use crate::serve;
+use crate::stream::Stream;
+use crate::timers::Deadline;
+use crate::worker::{Live, Slot, Worker};
+use crate::{Exchange, Failure};
+
+/// What a connection keeps while it idles.
+struct Connection {
+    stream: Stream,
+    slot: Rc<Slot>,
+    deadline: Rc<Deadline>,
+    client: Client,
+    served: u64,
+    /// Requests taken from the buffer since the last read.
+    ahead: u32,
+}
+
+/// What to do after a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Wait for the next request.
+    Idle,
+    /// Close, letting the client read what was sent.
+    Close,
+    /// Nobody is there any more, or the stream was used up.
+    Drop,
+}
+
+/// Serves a client until the connection ends.
+pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, stream: Stream, peer: SocketAddr) {
+    let local = stream.local().unwrap_or(peer);
+    let mut connection = Connection {
+        deadline: worker.timers.deadline(),
+        client: Client::direct(peer, local, Scheme::Http),
+        stream,
+        slot,
+        served: 0,
+        ahead: 0,
+    };
+    while connection.wait_for_request(&worker).await {
+        let burst = Box::pin(connection.burst(&worker));
+        match CatchPanic(burst).await {
+            Ok(Then::Idle) => {}
+            Ok(Then::Close) => return connection.close(&worker).await,
+            Ok(Then::Drop) => return,
+            Err(Panicked) => {
+                worker.note_panic();
+                return connection.last_words(&worker).await;
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Waits for the first byte of a request. False when the connection is over.
+    async fn wait_for_request(&mut self, worker: &Worker) -> bool {
+        let timeouts = self.slot.live().listener().timeouts;
+        // A connection that never sent anything gets the time of a head; later ones idle longer.
+        let wait = if self.served == 0 { timeouts.header } else { timeouts.idle };
+        self.deadline.set(worker.now(), wait);
+        poll_fn(|cx| {
+            if self.stream.poll_read_ready(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            let over = worker.is_draining() || self.slot.is_closed();
+            if over || self.deadline.poll(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Serves requests as long as some are at hand.
+    async fn burst(&mut self, worker: &Rc<Worker>) -> Then {
+        let mut buffer = worker.buffers.take(Size::Small);
+        let mut exchange = worker.take_exchange(&self.slot.live());
+        let then = loop {
+            let live = self.slot.live();
+            match self.read_head(worker, &live, &mut buffer, &mut exchange).await {
+                Ok(true) => {}
+                Ok(false) => break Then::Drop,
+                Err(failure) => {
+                    let mut client = self.client_of(worker, &mut buffer, &mut exchange);
+                    serve::refuse(&mut exchange, &mut client, failure).await;
+                    break Then::Close;
+                }
+            }
+            self.served += 1;
+            self.ahead += 1;
+            let mut client = self.client_of(worker, &mut buffer, &mut exchange);
+            serve::serve(&mut exchange, &mut client).await;
+            let then = client.then();
+            drop(client);
+            match then {
+                Then::Idle if buffer.is_empty() => break Then::Idle,
+                Then::Idle => {}
+                then => break then,
+            }
+        };
+        worker.buffers.give(buffer);
+        worker.give_exchange(exchange);
+        then
+    }
+
+    fn client_of<'a>(
+        &'a mut self,
+        worker: &'a Rc<Worker>,
+        buffer: &'a mut Buffer,
+        exchange: &mut Exchange,
+    ) -> H1Client<'a> {
+        let is_last = self.ahead > exchange.live.listener().limits.pipelined;
+        H1Client::new(&mut self.stream, buffer, worker, &self.deadline, &exchange.request, is_last)
+    }
+
+    /// Reads a request head into the exchange. False when the client closed before the first byte of one.
+    async fn read_head(
+        &mut self,
+        worker: &Worker,
+        live: &Rc<Live>,
+        buffer: &mut Buffer,
+        exchange: &mut Exchange,
+    ) -> Result<bool, Failure> {
+        let listener = live.listener();
+        let (stream, deadline) = (&mut self.stream, &self.deadline);
+        let mut begun = false;
+        exchange.reset(live.clone(), self.client, Instant::now());
+        loop {
+            skip_empty_line(buffer);
+            if !buffer.is_empty() {
+                match exchange.request.parse(buffer.data(), &listener.head, listener.underscores) {
+                    Ok(Parsed::Complete(len)) => {
+                        buffer.consume(len);
+                        return Ok(true);
+                    }
+                    Ok(Parsed::Partial) if buffer.is_full() => worker.buffers.enlarge(buffer),
+                    Ok(Parsed::Partial) => {}
+                    Err(e) => return Err(Failure::BadHead(e)),
+                }
+                if !begun {
+                    // The whole head has one deadline: a byte now and then does not extend it.
+                    deadline.set(worker.now(), listener.timeouts.header);
+                    begun = true;
+                }
+            }
+            let read = poll_fn(|cx| {
+                if let Poll::Ready(read) = stream.poll_read(cx, buffer) {
+                    return Poll::Ready(Some(read.unwrap_or(0)));
+                }
+                deadline.poll(cx).map(|()| None)
+            });
+            match read.await {
+                Some(0) if buffer.is_empty() => return Ok(false),
+                Some(0) => return Err(Failure::ClientGone),
+                Some(_) => {
+                    self.ahead = 0;
+                    if !begun {
+                        exchange.started = Instant::now();
+                    }
+                }
+                None if buffer.is_empty() => return Ok(false),
+                None => return Err(Failure::HeadTimeout),
+            }
+        }
+    }
+
+    /// Ends our side and reads what the client still sends, so that no reset destroys the answer (RFC 9112 §9.6).
+    async fn close(&mut self, worker: &Worker) {
+        const LINGER: Duration = Duration::from_secs(1);
+        const MOST: usize = 256 * 1024;
+        let mut buffer = worker.buffers.take(Size::Small);
+        let mut seen = 0;
+        self.deadline.set(Instant::now(), LINGER);
+        poll_fn(|cx| {
+            if self.stream.poll_shutdown(cx).is_pending() {
+                return self.deadline.poll(cx);
+            }
+            while seen < MOST {
+                match self.stream.poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(n)) => {
+                        seen += n;
+                        buffer.consume(n);
+                    }
+                    Poll::Pending => return self.deadline.poll(cx),
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        worker.buffers.give(buffer);
+    }
+
+    /// After a panic nothing is known about what was sent; a cut connection is the honest answer.
+    async fn last_words(&mut self, worker: &Worker) {
+        self.stream.reset_on_close();
+        tracing::error!(worker = worker.index, peer = %self.client.peer, "a panic ended an exchange");
+    }
+}
+
+/// One empty line before a request is tolerated (RFC 9112 §2.2).
+fn skip_empty_line(buffer: &mut Buffer) {
+    if buffer.data().starts_with(b"\r\n") {
+        buffer.consume(2);
+    }
+}
+
+/// The future panicked.
+struct Panicked;
+
+/// Turns a panic of a future into its result, so that it costs one exchange and not the worker.
+struct CatchPanic<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    }
+}

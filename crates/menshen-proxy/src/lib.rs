@@ -1,0 +1,56 @@
+//! The data plane of Menshen: no configuration format, no locks, no waiting for other threads.
+//!
+//! Down comes an immutable [`Snapshot`]; up go counters and access-log lines. The life of a request is in
+//! `serve.rs`, one screen of code with the phases in order.
+
+mod accept;
+pub mod access_log;
+pub mod balance;
+mod body;
+mod buffer;
+mod call;
+pub mod chain;
+mod clock;
+pub mod condition;
+mod downstream;
+mod exchange;
+mod failure;
+mod filter;
+mod forwarding;
+mod h1;
+mod listener;
+mod notes;
+pub mod pattern;
+mod pool;
+mod reply;
+mod rewrite;
+pub mod routes;
+mod serve;
+mod server_timing;
+mod snapshot;
+pub mod stats;
+mod stream;
+pub mod target;
+pub mod template;
+mod timers;
+pub mod trace;
+mod wait;
+mod worker;
+
+
+pub use body::{Body, Length, Transform, Transforms};
+pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
+pub use failure::{Blame, Failure, Retry};
+pub use filter::{
+    DoneFilter, ErrorFilter, FilterFuture, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
+};
+pub use listener::Sockets;
+pub use menshen_http1 as http1;
+pub use notes::Notes;
+pub use reply::{Maker, Reply};
+pub use rewrite::Rewrite;
+pub use snapshot::{
+    Action, ClientTimeouts, EncodedSlashes, Endpoint, FixedReply, Forwarding, Gateway, HostPolicy, Listener,
+    ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot, Timeouts,
+};
+pub use worker::{Live, Seat, Wish, run};

@@ -1,0 +1,230 @@
+//! The routes of a listener: a host table, a segment tree for each host, and candidates in order of precedence.
+//!
+//! The most specific route wins: first by host (exact, then the longest wildcard, then any), then by path segment
+//! from left to right (text, glob, variable, rest), then by how many other conditions it has. The order in the
+//! document never matters.
+
+mod tree;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use menshen_http1::RequestHead;
+use rustc_hash::FxBuildHasher;
+
+use crate::condition::{HostPattern, UnixSeconds, host_of};
+use crate::exchange::Client;
+use crate::pattern::Pattern;
+use crate::snapshot::{Route, RouteId};
+use crate::target::Target;
+use tree::Tree;
+
+/// How requests are spread over routes with the same match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Routes of one group share the requests.
+    pub group: Box<str>,
+    /// This route's share, relative to the others of the group.
+    pub share: u32,
+}
+
+/// Where a route is to be found.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Hosts; empty means any.
+    pub hosts: Vec<HostPattern>,
+    /// Paths, at least one.
+    pub paths: Vec<Pattern>,
+    /// The group it shares requests with.
+    pub share: Option<Share>,
+    /// The route.
+    pub route: RouteId,
+}
+
+/// Two routes that cannot be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// One route.
+    pub first: RouteId,
+    /// The other.
+    pub second: RouteId,
+    /// What is wrong.
+    pub kind: ConflictKind,
+}
+
+/// What is wrong about two routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictKind {
+    /// A request could take either.
+    Tie,
+    /// The second is never reached.
+    Shadowed,
+}
+
+/// What a lookup found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This route.
+    Route(RouteId),
+    /// Routes match all but the method; [`RouteTable::allowed`] names the methods.
+    WrongMethod,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a lookup looks at.
+pub struct Lookup<'a> {
+    /// The request head.
+    pub request: &'a RequestHead,
+    /// Its canonical target.
+    pub target: &'a Target,
+    /// Who asks.
+    pub client: &'a Client,
+    /// The wall clock.
+    pub now: UnixSeconds,
+    /// A random number, for shares.
+    pub random: u64,
+}
+
+/// All routes of a listener.
+pub struct RouteTable {
+    fallback: Route,
+    routes: Box<[Route]>,
+    exact: HashMap<Box<str>, Tree, FxBuildHasher>,
+    /// Longest suffix first.
+    below: Vec<(Box<str>, Tree)>,
+    any: Tree,
+}
+
+impl RouteTable {
+    /// Builds the table. The first of `routes` has the number 1.
+    ///
+    /// # Errors
+    /// Every pair of routes that cannot be told apart or never be reached.
+    pub fn new(fallback: Route, routes: Vec<Route>, entries: &[Entry]) -> Result<Self, Vec<Conflict>> {
+        let mut table = Self { routes: routes.into(), ..Self::only(fallback) };
+        for entry in entries {
+            for path in &entry.paths {
+                if entry.hosts.is_empty() {
+                    table.any.insert(path, entry);
+                }
+                for host in &entry.hosts {
+                    table.tree_mut(host).insert(path, entry);
+                }
+            }
+        }
+        table.below.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+        let routes = &table.routes;
+        let mut conflicts = table.any.settle(routes);
+        conflicts.extend(table.exact.values_mut().flat_map(|t| t.settle(routes)));
+        conflicts.extend(table.below.iter_mut().flat_map(|(_, t)| t.settle(routes)));
+        if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
+    }
+
+    /// A table with the fallback route only.
+    pub fn only(fallback: Route) -> Self {
+        Self { fallback, routes: [].into(), exact: HashMap::default(), below: Vec::new(), any: Tree::default() }
+    }
+
+    /// The route with this number; the fallback for numbers that are none of this table's.
+    pub fn get(&self, id: RouteId) -> &Route {
+        if id == RouteId::FALLBACK { &self.fallback } else { find(&self.routes, id).unwrap_or(&self.fallback) }
+    }
+
+    /// All routes but the fallback, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (RouteId, &Route)> {
+        self.routes.iter().zip(1..).map(|(route, id)| (RouteId(id), route))
+    }
+
+    /// Finds the route for a request and the places of its path variables.
+    pub fn find(&self, lookup: &Lookup<'_>, variables: &mut Vec<Range<usize>>) -> Found {
+        let mut wrong_method = false;
+        for tree in self.trees_for(lookup.request) {
+            variables.clear();
+            match tree.find(lookup, &self.routes, variables) {
+                Found::Route(id) => return Found::Route(id),
+                Found::WrongMethod => wrong_method = true,
+                Found::Nothing => {}
+            }
+        }
+        variables.clear();
+        if wrong_method { Found::WrongMethod } else { Found::Nothing }
+    }
+
+    /// Visits every candidate that a lookup considers, in order of precedence, with what it said.
+    pub fn explain(&self, lookup: &Lookup<'_>, visit: &mut dyn FnMut(RouteId, &Route, Considered)) {
+        for tree in self.trees_for(lookup.request) {
+            tree.explain(lookup, &self.routes, visit);
+        }
+    }
+
+    /// The methods of the routes that match all but the method.
+    pub fn allowed(&self, lookup: &Lookup<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        self.explain(lookup, &mut |_, route, considered| {
+            if considered == Considered::WrongMethod {
+                names.extend(route.condition.methods.names().map(str::to_owned));
+            }
+        });
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn trees_for(&self, request: &RequestHead) -> impl Iterator<Item = &Tree> {
+        let hosts_matter = !self.exact.is_empty() || !self.below.is_empty();
+        let host = if hosts_matter { host_of(request).unwrap_or_default() } else { b"" };
+        let mut lower = [0u8; 255];
+        let exact = if self.exact.is_empty() {
+            None
+        } else {
+            let lower = lower.get_mut(..host.len()).unwrap_or_default();
+            lower.copy_from_slice(host.get(..lower.len()).unwrap_or_default());
+            lower.make_ascii_lowercase();
+            std::str::from_utf8(lower).ok().and_then(|h| self.exact.get(h))
+        };
+        let below = self.below.iter().filter(move |(suffix, _)| ends_below(host, suffix)).map(|(_, t)| t);
+        exact.into_iter().chain(below).chain([&self.any])
+    }
+
+    fn tree_mut(&mut self, host: &HostPattern) -> &mut Tree {
+        match host {
+            HostPattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
+            HostPattern::Below(suffix) => {
+                let at = match self.below.iter().position(|(s, _)| s == suffix) {
+                    Some(at) => at,
+                    None => {
+                        self.below.push((suffix.clone(), Tree::default()));
+                        self.below.len() - 1
+                    }
+                };
+                &mut self.below[at].1
+            }
+        }
+    }
+}
+
+/// The route with this number, other than the fallback.
+fn find(routes: &[Route], id: RouteId) -> Option<&Route> {
+    routes.get((id.0 as usize).checked_sub(1)?)
+}
+
+fn ends_below(host: &[u8], suffix: &str) -> bool {
+    let Some(at) = host.len().checked_sub(suffix.len() + 1) else { return false };
+    at > 0
+        && host.get(at) == Some(&b'.')
+        && host.get(at + 1..).is_some_and(|h| h.eq_ignore_ascii_case(suffix.as_bytes()))
+}
+
+/// What a lookup said about a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Considered {
+    /// It matches.
+    Matches,
+    /// All but the method matches.
+    WrongMethod,
+    /// The path matches, but another condition does not.
+    ConditionFails,
+    /// It matches, but the draw took another of its group.
+    NotDrawn,
+}

@@ -1,0 +1,306 @@
+//! The life of a request, from its head to its last byte.
+
+use std::sync::Arc;
+
+use menshen_http1::{Method, RequestFraming};
+
+use crate::call::Call;
+use crate::downstream::Downstream;
+use crate::filter::{Flow, Recovery};
+use crate::reply::Maker;
+use crate::routes::{Found, Lookup};
+use crate::snapshot::{Action, Endpoint, EncodedSlashes, Route, RouteId, Service, ServiceId};
+use crate::template::Template;
+use crate::worker::Live;
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
+
+/// Routes that one request may be forwarded to.
+const MAX_FORWARDS: u8 = 8;
+/// Attempts for one request.
+const MAX_ATTEMPTS: u8 = 3;
+
+/// A reply, and the call whose content it carries.
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) call: Option<Call>,
+}
+
+impl Answer {
+    /// An answer that no service has a part in.
+    pub(crate) fn made(reply: Reply) -> Self {
+        Self { reply, call: None }
+    }
+}
+
+/// Serves one request: route, `pre`, target, `post` in reverse, send, `done`.
+pub(crate) async fn serve<D: Downstream>(exchange: &mut Exchange, client: &mut D) {
+    exchange.live.worker().began();
+    let live = exchange.live.clone();
+    let answer = match enter(exchange, &live) {
+        Ok(()) => answer(exchange, client, &live, 0).await,
+        Err(failure) => recover(exchange, client, &live, failure).await,
+    };
+    let finished = client.send(exchange, answer).await;
+    done(exchange, &live, &finished);
+}
+
+/// Answers a request whose head could not be read.
+pub(crate) async fn refuse<D: Downstream>(exchange: &mut Exchange, client: &mut D, failure: Failure) {
+    exchange.live.worker().began();
+    let live = exchange.live.clone();
+    exchange.request = menshen_http1::RequestHead::default();
+    let answer = recover(exchange, client, &live, failure).await;
+    let finished = client.send(exchange, answer).await;
+    done(exchange, &live, &finished);
+}
+
+/// Finds out who asks for what, and the route for it.
+pub(crate) fn enter(exchange: &mut Exchange, live: &Live) -> Result<(), Failure> {
+    let request = &mut exchange.request;
+    if request.method() == Method::Connect {
+        return Err(Failure::ConnectNotOffered);
+    }
+    exchange.target.read(request.target(), request.method(), request.host()).map_err(Failure::BadTarget)?;
+    forwarding::receive(request, &mut exchange.client, live.listener());
+    forwarding::check_loop(&request.fields, &live.snapshot().gateway)?;
+    find_route(exchange, live);
+    let encoded_slash = exchange.target.has_encoded_slash();
+    if encoded_slash && live.route(exchange.route).encoded_slashes == EncodedSlashes::Refuse {
+        return Err(Failure::BadTarget(crate::target::TargetError::EncodedSlash));
+    }
+    Ok(())
+}
+
+/// There is always a route: what nothing matches goes to the listener's own.
+fn find_route(exchange: &mut Exchange, live: &Live) {
+    let lookup = Lookup {
+        request: &exchange.request,
+        target: &exchange.target,
+        client: &exchange.client,
+        now: live.clock(),
+        random: live.worker().random(),
+    };
+    let found = live.listener().routes.find(&lookup, &mut exchange.variables);
+    exchange.wrong_method = found == Found::WrongMethod;
+    exchange.route = match found {
+        Found::Route(id) => id,
+        Found::WrongMethod | Found::Nothing => RouteId::FALLBACK,
+    };
+    let route = live.route(exchange.route);
+    exchange.timeouts = route.timeouts;
+    exchange.body_limit = route.body_limit;
+}
+
+/// The filters of a route around what it leads to. `from` is the first step to run: routes that are
+/// forwarded to leave out the steps of the listener, which ran already.
+async fn answer<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &Live, from: usize) -> Answer {
+    let route = live.route(exchange.route);
+    let outcome = match route.chain.pre(exchange, from).await {
+        Flow::Continue => act(exchange, client, live, route).await,
+        Flow::Answer(reply) => Ok(Answer::made(*reply)),
+        Flow::Fail(failure) => Err(failure),
+    };
+    let mut answer = match outcome {
+        Ok(answer) => answer,
+        Err(failure) => recover(exchange, client, live, failure).await,
+    };
+    if let Err(failure) = route.chain.post(exchange, &mut answer.reply) {
+        answer = recover(exchange, client, live, failure).await;
+    }
+    if !matches!(answer.reply.body, Body::Streaming) && !carries_head_only(&answer) {
+        answer.call = None;
+    }
+    answer
+}
+
+/// A service's reply without content still belongs to its call, which gives the connection back.
+fn carries_head_only(answer: &Answer) -> bool {
+    answer.reply.maker == Maker::Service && matches!(answer.reply.body, Body::Empty)
+}
+
+/// What the route leads to.
+async fn act<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    route: &Route,
+) -> Result<Answer, Failure> {
+    match &route.action {
+        Action::Service { service, base } => {
+            let Some(service) = live.snapshot().service(*service) else { return Err(Failure::NoEndpoint) };
+            call_service(exchange, client, live, service, base).await
+        }
+        Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to))),
+        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply())),
+        Action::Forward { to } => forward(exchange, client, live, to).await,
+        Action::NotFound if exchange.wrong_method => Err(Failure::MethodNotAllowed),
+        Action::NotFound => Err(Failure::NoRoute),
+    }
+}
+
+/// Sends the request to the service, again where that is safe.
+async fn call_service<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    service: &Arc<Service>,
+    base: &str,
+) -> Result<Answer, Failure> {
+    if matches!(exchange.request.framing, RequestFraming::Length(n) if n > exchange.body_limit) {
+        return Err(Failure::BodyTooLarge);
+    }
+    client.limit_content(exchange.body_limit);
+    let route = live.route(exchange.route);
+    let mut target = live.worker().take_bytes();
+    let rewritten = route.rewrite.apply(&exchange.target, base, &mut target);
+    let mut result = rewritten.and(Err(Failure::NoEndpoint));
+    let mut tried = 0;
+    while rewritten.is_ok() && tried < MAX_ATTEMPTS {
+        let Some(endpoint) = service.pick(live, tried) else { break };
+        tried += 1;
+        result = attempt(exchange, client, live, service, endpoint, &target).await;
+        match result {
+            Err(failure) if may_retry(failure, exchange, client) => {}
+            _ => break,
+        }
+    }
+    live.worker().give_bytes(target);
+    result
+}
+
+/// One attempt: `route` filters, then the call.
+async fn attempt<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    service: &Arc<Service>,
+    endpoint: &Arc<Endpoint>,
+    target: &[u8],
+) -> Result<Answer, Failure> {
+    exchange.attempts = exchange.attempts.saturating_add(1);
+    exchange.endpoint = Some(endpoint.clone());
+    let route = live.route(exchange.route);
+    route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
+    let mut head = std::mem::take(&mut exchange.spare_head);
+    let started = exchange.micros();
+    let called = Call::start(exchange, client, route, service, endpoint, target, &mut head).await;
+    let cells = service.stats.of(live.worker_index());
+    let call = match called {
+        Ok(call) => call,
+        Err(failure) => {
+            exchange.spare_head = head;
+            if let Some(cells) = cells {
+                cells.failures.add(1);
+            }
+            return Err(failure);
+        }
+    };
+    let now = exchange.micros();
+    exchange.service_micros = Some(now);
+    if let Some(cells) = cells {
+        cells.latency.record(now.saturating_sub(started));
+    }
+    let body = if call.has_content() { Body::Streaming } else { Body::Empty };
+    let reply = Reply { head, body, transforms: Default::default(), maker: Maker::Service };
+    Ok(Answer { reply, call: Some(call) })
+}
+
+/// A request is sent again only if the service cannot have acted on it, or acting twice does no harm.
+fn may_retry<D: Downstream>(failure: Failure, exchange: &Exchange, client: &D) -> bool {
+    use crate::failure::Retry;
+    match failure.retry() {
+        Retry::Never => false,
+        Retry::Always => !client.content_was_taken(),
+        Retry::IfIdempotent => {
+            exchange.request.method().is_idempotent() && !client.content_was_taken() && exchange.attempts < 2
+        }
+    }
+}
+
+fn redirect(exchange: &Exchange, status: u16, to: &Template) -> Reply {
+    let mut location = Vec::new();
+    to.fill(exchange, &mut location);
+    let mut reply = Reply::new(status);
+    reply.head.fields.set(menshen_http1::FieldName::LOCATION, &location);
+    reply
+}
+
+/// Matches another path and answers as its route does, with that route's own filters.
+async fn forward<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    to: &Template,
+) -> Result<Answer, Failure> {
+    if exchange.forwards >= MAX_FORWARDS {
+        return Err(Failure::ForwardLoop);
+    }
+    exchange.forwards += 1;
+    let mut path = Vec::new();
+    to.fill(exchange, &mut path);
+    if let (Some(query), false) = (exchange.target.query(), path.contains(&b'?')) {
+        path.push(b'?');
+        path.extend_from_slice(query);
+    }
+    exchange.target.read(&path, Method::Get, None).map_err(|_| Failure::BadRewrite)?;
+    let outer = (exchange.route, exchange.entered, std::mem::take(&mut exchange.variables));
+    exchange.entered = Default::default();
+    find_route(exchange, live);
+    let shared = live.route(exchange.route).chain.shared();
+    let answer = Box::pin(answer(exchange, client, live, shared)).await;
+    (exchange.route, exchange.entered, exchange.variables) = outer;
+    Ok(answer)
+}
+
+/// Turns a failure into a reply: the `error` filters may change it or name another service.
+async fn recover<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &Live, failure: Failure) -> Answer {
+    let mut reply = Reply::of_failure(failure, exchange);
+    if failure == Failure::MethodNotAllowed {
+        allow(exchange, live, &mut reply);
+    }
+    let chain = &live.route(exchange.route).chain;
+    match chain.error(exchange, failure, &mut reply) {
+        Recovery::Continue | Recovery::Handled => Answer::made(reply),
+        Recovery::Service(id) => match fall_back(exchange, client, live, id).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::made(reply),
+        },
+    }
+}
+
+/// Asks another service instead, if the request can still be sent whole.
+async fn fall_back<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    id: ServiceId,
+) -> Result<Answer, Failure> {
+    if client.content_was_taken() {
+        return Err(Failure::NoEndpoint);
+    }
+    let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
+    let endpoint = service.pick(live, 0).ok_or(Failure::NoEndpoint)?;
+    let mut target = Vec::new();
+    live.route(exchange.route).rewrite.apply(&exchange.target, "", &mut target)?;
+    attempt(exchange, client, live, service, endpoint, &target).await
+}
+
+/// Names the methods that would have matched (RFC 9110 §15.5.6).
+fn allow(exchange: &Exchange, live: &Live, reply: &mut Reply) {
+    let lookup = Lookup {
+        request: &exchange.request,
+        target: &exchange.target,
+        client: &exchange.client,
+        now: live.clock(),
+        random: 0,
+    };
+    let methods = live.listener().routes.allowed(&lookup).join(", ");
+    reply.head.fields.set(menshen_http1::FieldName::ALLOW, methods.as_bytes());
+}
+
+/// The last byte has left or the client has gone: `done` filters, counters, log.
+fn done(exchange: &mut Exchange, live: &Live, finished: &Finished) {
+    let route = live.route(exchange.route);
+    route.chain.done(exchange, finished);
+    live.worker().ended(exchange, route, finished);
+}

@@ -1,0 +1,316 @@
+//! The compiled configuration: immutable, shared by all workers, swapped whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipnet::IpNet;
+use menshen_http1::{HeadLimits, Underscores};
+
+use crate::balance::Balance;
+use crate::chain::Chain;
+use crate::condition::Condition;
+use crate::listener::Sockets;
+use crate::rewrite::Rewrite;
+use crate::routes::RouteTable;
+use crate::stats::{Counter, PerWorker, RouteStats, ServiceStats};
+
+/// One generation of the configuration.
+pub struct Snapshot {
+    /// Counts up with every published generation.
+    pub version: u64,
+    /// What to listen on and what is behind it.
+    pub listeners: Arc<[Arc<Listener>]>,
+    /// The services; routes name them by [`ServiceId`]. A new set of endpoints is a new list with the same order.
+    pub services: Arc<[Arc<Service>]>,
+    /// What holds for the whole gateway.
+    pub gateway: Arc<Gateway>,
+}
+
+/// The number of a service in [`Snapshot::services`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub u32);
+
+/// The number of a route in its listener's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub u32);
+
+impl RouteId {
+    /// The listener's own route for what no other route matches; it carries the listener's filters.
+    pub const FALLBACK: Self = Self(0);
+}
+
+/// What holds for the whole gateway.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// The name in Via, without spaces; unique to this process so that loops are seen (RFC 9110 §7.6.3).
+    pub pseudonym: Box<str>,
+    /// Callers that get Server-Timing.
+    pub server_timing: Box<[IpNet]>,
+    /// The access log, if there is one.
+    pub access_log: Option<Arc<crate::access_log::Format>>,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            pseudonym: "menshen".into(),
+            server_timing: Box::default(),
+            access_log: None,
+        }
+    }
+}
+
+/// Which forwarding fields are sent to services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// X-Forwarded-For, -Host, -Proto, -Port.
+    pub x_forwarded: bool,
+    /// X-Forwarded-Prefix: what the route stripped.
+    pub x_forwarded_prefix: bool,
+    /// X-Real-IP: the client's address.
+    pub x_real_ip: bool,
+    /// Forwarded (RFC 7239).
+    pub forwarded: bool,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self { x_forwarded: true, x_forwarded_prefix: true, x_real_ip: false, forwarded: false }
+    }
+}
+
+/// One address on which clients are served.
+pub struct Listener {
+    /// Its name in the document.
+    pub name: Box<str>,
+    /// Its sockets, one for each worker; they outlive generations.
+    pub sockets: Arc<Sockets>,
+    /// Limits of heads.
+    pub head: HeadLimits,
+    /// What to do with underscores in field names.
+    pub underscores: Underscores,
+    /// Limits of connections.
+    pub limits: ListenerLimits,
+    /// How long the client may take.
+    pub timeouts: ClientTimeouts,
+    /// Proxies whose forwarding fields are believed.
+    pub trusted_proxies: Box<[IpNet]>,
+    /// The routes behind it.
+    pub routes: RouteTable,
+}
+
+/// Limits of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Connections open at once over all workers.
+    pub connections: usize,
+    /// Connections open at once of one client address.
+    pub connections_per_client: u32,
+    /// Requests that may wait in the read buffer behind the one being served.
+    pub pipelined: u32,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self { connections: 50_000, connections_per_client: u32::MAX, pipelined: 16 }
+    }
+}
+
+/// How long a client may take outside of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// The whole request head, from its first byte.
+    pub header: Duration,
+    /// Between two requests of a connection.
+    pub idle: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self { header: s(10), idle: s(60) }
+    }
+}
+
+/// How long the parts of an exchange may take; set by the route, the service or a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Between two pieces of the request body.
+    pub body: Duration,
+    /// Until the client takes the next piece of the answer.
+    pub write: Duration,
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// From the request sent to the head of the response.
+    pub first_byte: Duration,
+    /// Between two pieces of the response body.
+    pub between_bytes: Duration,
+    /// Without a byte in either direction of a tunnel.
+    pub tunnel: Duration,
+    /// For the whole exchange, from its first byte.
+    pub total: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self { body: s(30), write: s(30), connect: s(2), first_byte: s(30), between_bytes: s(30), tunnel: s(3600), total: None }
+    }
+}
+
+/// What to do with requests that a match selects.
+pub struct Route {
+    /// Its name in the document; the fallback's is the listener's name in brackets.
+    pub name: Box<str>,
+    /// The names of its path variables in order.
+    pub variables: Box<[Box<str>]>,
+    /// What must hold beside path and host.
+    pub condition: Condition,
+    /// Where it leads.
+    pub action: Action,
+    /// How the target changes on its way.
+    pub rewrite: Rewrite,
+    /// Which Host the service sees.
+    pub host: HostPolicy,
+    /// Its filters: those of the listener, then its own.
+    pub chain: Arc<Chain>,
+    /// Which forwarding fields the service gets.
+    pub forwarding: Forwarding,
+    /// How long its exchanges may take.
+    pub timeouts: Timeouts,
+    /// The largest request content, in bytes.
+    pub body_limit: u64,
+    /// Whether `%2F` in the path is passed on.
+    pub encoded_slashes: EncodedSlashes,
+    /// Names of trailer fields that are passed on; all others are dropped.
+    pub trailers: Box<[Box<str>]>,
+    /// Its counters.
+    pub stats: Arc<RouteStats>,
+}
+
+/// What to do with `%2F` in a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EncodedSlashes {
+    /// Refuse with 400: some services take it for a slash.
+    #[default]
+    Refuse,
+    /// Pass on; matching takes it for a part of the segment.
+    Allow,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// To a service, with a base path in front of the target.
+    Service {
+        /// Which.
+        service: ServiceId,
+        /// Without trailing slash; may be empty.
+        base: Box<str>,
+    },
+    /// To another place, by the client.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// A template for Location.
+        to: crate::template::Template,
+    },
+    /// To a reply made once.
+    Respond(Arc<FixedReply>),
+    /// To another route, by matching this path anew.
+    Forward {
+        /// A template for the path.
+        to: crate::template::Template,
+    },
+    /// Nowhere: no route matched.
+    NotFound,
+}
+
+/// A reply made when the configuration was compiled.
+#[derive(Clone, Debug, Default)]
+pub struct FixedReply {
+    /// The status.
+    pub status: u16,
+    /// The fields.
+    pub fields: Box<[(Box<str>, Box<str>)]>,
+    /// The content.
+    pub body: Bytes,
+}
+
+impl FixedReply {
+    /// A reply like this.
+    pub fn to_reply(&self) -> crate::Reply {
+        let mut reply = crate::Reply::new(self.status);
+        for (name, value) in &self.fields {
+            reply.head.fields.append_named(name.as_bytes(), value.as_bytes());
+        }
+        if !self.body.is_empty() {
+            reply.body = crate::Body::Full(self.body.clone());
+        }
+        reply
+    }
+}
+
+/// Which Host a service sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// The client's.
+    Keep,
+    /// That of the endpoint.
+    #[default]
+    Endpoint,
+    /// This one.
+    Name(Box<str>),
+}
+
+/// A named set of endpoints.
+pub struct Service {
+    /// Its name in the document, or its URL.
+    pub name: Box<str>,
+    /// Where it runs.
+    pub endpoints: Box<[Arc<Endpoint>]>,
+    /// Who is next.
+    pub balance: Balance,
+    /// Idle connections kept by each worker for each endpoint.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// How old a connection may get.
+    pub max_age: Duration,
+    /// Its counters.
+    pub stats: Arc<ServiceStats>,
+}
+
+/// One place where a service runs. Its identity is its number, which outlives generations.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Unique to this process and address; connection pools go by it.
+    pub id: u32,
+    /// `host:port` as configured: what Host says.
+    pub authority: Box<str>,
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// Its share of the requests.
+    pub weight: u16,
+    /// Requests under way there, by worker.
+    pub in_flight: PerWorker<Counter>,
+}
+
+impl Snapshot {
+    /// Listens on nothing and knows no service; what workers start with.
+    pub fn empty() -> Self {
+        Self {
+            version: 0,
+            listeners: Arc::from([]),
+            services: Arc::from([]),
+            gateway: Arc::default(),
+        }
+    }
+
+    /// The service with this number.
+    pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
+        self.services.get(id.0 as usize)
+    }
+}

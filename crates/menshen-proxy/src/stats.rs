@@ -1,0 +1,274 @@
+//! Counters: each cell has one writer, the worker; readers sum over the workers.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+
+use crate::trace::Verdict;
+
+/// A number that one worker adds to and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds. Not a locked instruction: there is one writer.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Takes away, for gauges.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One `T` per worker, made when the worker first needs it.
+#[derive(Debug)]
+pub struct PerWorker<T> {
+    cells: Box<[OnceLock<Box<T>>]>,
+}
+
+impl<T: Default> PerWorker<T> {
+    /// Room for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self { cells: (0..workers.max(1)).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The cell of a worker.
+    pub fn of(&self, worker: usize) -> Option<&T> {
+        self.cells.get(worker).map(|c| &**c.get_or_init(Box::default))
+    }
+
+    /// The cells made so far.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.cells.iter().filter_map(|c| c.get().map(|b| &**b))
+    }
+
+    /// The sum of one counter over all workers.
+    pub fn sum(&self, counter: impl Fn(&T) -> &Counter) -> u64 {
+        self.iter().map(|c| counter(c).get()).fold(0, u64::wrapping_add)
+    }
+}
+
+/// Upper bounds of the latency histogram, in microseconds.
+pub const LATENCY_BOUNDS: [u64; 14] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+];
+
+/// A latency histogram.
+#[derive(Debug, Default)]
+pub struct Latency {
+    /// One cell for each bound, and one for what is above.
+    pub buckets: [Counter; LATENCY_BOUNDS.len() + 1],
+    /// The sum in microseconds.
+    pub sum: Counter,
+}
+
+impl Latency {
+    /// Adds one observation.
+    pub fn record(&self, micros: u64) {
+        let at = LATENCY_BOUNDS.partition_point(|b| *b < micros);
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.add(1);
+        }
+        self.sum.add(micros);
+    }
+}
+
+/// How many different statuses one route counts apart; further ones are counted as 0.
+const STATUSES: usize = 24;
+
+/// What is counted for a route by one worker.
+#[derive(Debug, Default)]
+pub struct RouteCells {
+    statuses: [(AtomicU16, Counter); STATUSES],
+    /// Content bytes received from clients.
+    pub received: Counter,
+    /// Content bytes sent to clients.
+    pub sent: Counter,
+    /// The whole time of exchanges.
+    pub latency: Latency,
+}
+
+impl RouteCells {
+    /// Counts a finished exchange by its status.
+    pub fn count(&self, status: u16) {
+        for (known, counter) in &self.statuses {
+            let seen = known.load(Ordering::Relaxed);
+            if seen == 0 {
+                known.store(status, Ordering::Relaxed);
+            }
+            if seen == 0 || seen == status {
+                return counter.add(1);
+            }
+        }
+    }
+
+    /// The statuses counted so far.
+    pub fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.statuses.iter().map(|(s, c)| (s.load(Ordering::Relaxed), c.get())).take_while(|(s, _)| *s != 0)
+    }
+}
+
+/// Counters of a route over all workers; they outlive reloads.
+pub type RouteStats = PerWorker<RouteCells>;
+
+/// What is counted for a service by one worker.
+#[derive(Debug, Default)]
+pub struct ServiceCells {
+    /// Requests sent.
+    pub attempts: Counter,
+    /// Attempts that failed.
+    pub failures: Counter,
+    /// Connections opened.
+    pub connects: Counter,
+    /// Requests on a connection used before.
+    pub reuses: Counter,
+    /// Attempts under way now.
+    pub active: Counter,
+    /// Time until the response head.
+    pub latency: Latency,
+}
+
+/// Counters of a service over all workers.
+pub type ServiceStats = PerWorker<ServiceCells>;
+
+/// What is counted for a filter by one worker.
+#[derive(Debug, Default)]
+pub struct StepCells {
+    /// Times it ran.
+    pub runs: Counter,
+    /// Times it answered.
+    pub answered: Counter,
+    /// Times it failed or refused.
+    pub failed: Counter,
+    /// Times it would have, in shadow.
+    pub shadowed: Counter,
+    /// Time spent, in nanoseconds.
+    pub nanos: Counter,
+}
+
+/// Counters of a filter over all workers.
+#[derive(Debug)]
+pub struct StepStats(PerWorker<StepCells>);
+
+impl StepStats {
+    /// Room for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self(PerWorker::new(workers))
+    }
+
+    /// Counts one run.
+    pub fn record(&self, worker: usize, verdict: Verdict, nanos: u32) {
+        let Some(cells) = self.0.of(worker) else { return };
+        cells.runs.add(1);
+        cells.nanos.add(u64::from(nanos));
+        match verdict {
+            Verdict::Answered => cells.answered.add(1),
+            Verdict::Failed | Verdict::Ignored => cells.failed.add(1),
+            Verdict::Shadow => cells.shadowed.add(1),
+            Verdict::Pass | Verdict::Skipped => {}
+        }
+    }
+
+    /// The cells of the workers.
+    pub fn cells(&self) -> &PerWorker<StepCells> {
+        &self.0
+    }
+}
+
+/// How many failure codes are counted.
+const CODES: usize = 96;
+
+/// What one worker counts beside routes, services and filters.
+#[derive(Debug)]
+pub struct WorkerCells {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections open now.
+    pub connections: Counter,
+    /// Connections refused because a limit was reached.
+    pub refused: Counter,
+    /// Exchanges under way now.
+    pub exchanges: Counter,
+    /// Exchanges finished.
+    pub finished: Counter,
+    /// Access-log lines dropped because the log could not keep up.
+    pub log_dropped: Counter,
+    /// Panics that cost an exchange.
+    pub panics: Counter,
+    /// The version of the snapshot this worker serves.
+    pub version: Counter,
+    codes: [(OnceLock<&'static str>, Counter); CODES],
+}
+
+impl Default for WorkerCells {
+    fn default() -> Self {
+        Self {
+            accepted: Counter::default(),
+            connections: Counter::default(),
+            refused: Counter::default(),
+            exchanges: Counter::default(),
+            finished: Counter::default(),
+            log_dropped: Counter::default(),
+            panics: Counter::default(),
+            version: Counter::default(),
+            codes: std::array::from_fn(|_| (OnceLock::new(), Counter::default())),
+        }
+    }
+}
+
+impl WorkerCells {
+    /// Counts a failure by its code.
+    pub fn count_failure(&self, code: &'static str) {
+        for (known, counter) in &self.codes {
+            if *known.get_or_init(|| code) == code {
+                return counter.add(1);
+            }
+        }
+    }
+
+    /// The failures counted so far.
+    pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.codes.iter().map_while(|(code, counter)| Some((*code.get()?, counter.get())))
+    }
+}
+
+/// Counters of all workers.
+pub type WorkerStats = PerWorker<WorkerCells>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_all_workers_are_summed() {
+        let stats = RouteStats::new(2);
+        for (worker, status) in [(0, 200), (1, 200), (1, 404)] {
+            stats.of(worker).unwrap().count(status);
+            stats.of(worker).unwrap().sent.add(10);
+        }
+        assert_eq!(stats.sum(|c| &c.sent), 30);
+        let statuses: Vec<_> = stats.iter().map(|c| c.statuses().collect::<Vec<_>>()).collect();
+        assert_eq!(statuses, [vec![(200, 1)], vec![(200, 1), (404, 1)]]);
+        assert!(stats.of(2).is_none());
+    }
+
+    #[test]
+    fn latency_falls_into_the_first_bucket_that_holds_it() {
+        let l = Latency::default();
+        for micros in [1, 250, 251, 40_000_000] {
+            l.record(micros);
+        }
+        assert_eq!((l.buckets[0].get(), l.buckets[1].get(), l.buckets[14].get()), (2, 1, 1));
+    }
+}

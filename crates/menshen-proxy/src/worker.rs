@@ -1,0 +1,399 @@
+//! A worker: one thread, one runtime, its own listeners, pools, timers and counters. It takes snapshots from
+//! control and never waits for another thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+use tokio::runtime::LocalOptions;
+use tokio::sync::{Notify, watch};
+
+use crate::access_log::{AccessLog, LogEnds};
+use crate::accept;
+use crate::buffer::Buffers;
+use crate::clock::Clock;
+use crate::condition::UnixSeconds;
+use crate::pool::Pools;
+use crate::snapshot::{Listener, Route, RouteId, Snapshot};
+use crate::stats::WorkerStats;
+use crate::timers::Timers;
+use crate::{Exchange, Finished};
+
+/// How often a worker looks after its pools, log and clock.
+const TICK: Duration = Duration::from_millis(200);
+/// Byte vectors and exchanges kept for reuse.
+const KEPT: usize = 256;
+
+/// What the process wants of its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Wish {
+    /// Serve.
+    #[default]
+    Serve,
+    /// Accept nothing new, finish what is under way, stop at this moment at the latest.
+    Drain {
+        /// The deadline.
+        until: Instant,
+    },
+}
+
+/// What a worker needs to start.
+pub struct Seat {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Where snapshots come from.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// What the process wants.
+    pub wish: watch::Receiver<Wish>,
+    /// Its counters.
+    pub stats: Arc<WorkerStats>,
+    /// Where access-log lines go.
+    pub log: Option<LogEnds>,
+}
+
+/// The state of a worker.
+pub struct Worker {
+    /// Its number.
+    pub(crate) index: usize,
+    pub(crate) buffers: Buffers,
+    pub(crate) timers: Rc<Timers>,
+    pub(crate) pools: Pools,
+    pub(crate) clock: Clock,
+    stats: Arc<WorkerStats>,
+    log: AccessLog,
+    bytes: RefCell<Vec<Vec<u8>>>,
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    random: RefCell<fastrand::Rng>,
+    wish: Cell<Wish>,
+    connections: Cell<usize>,
+    emptied: Notify,
+}
+
+/// A worker's view of one listener in one generation of the configuration.
+pub struct Live {
+    snapshot: Arc<Snapshot>,
+    listener: Arc<Listener>,
+    worker: Rc<Worker>,
+}
+
+/// A listener of a worker over generations.
+pub(crate) struct Slot {
+    live: RefCell<Rc<Live>>,
+    closed: Cell<bool>,
+}
+
+impl Slot {
+    pub(crate) fn live(&self) -> Rc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// True when the listener is no longer configured; its connections end after what is under way.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+}
+
+impl Live {
+    /// The configuration.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The listener.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// A route of the listener.
+    pub fn route(&self, id: RouteId) -> &Route {
+        self.listener.routes.get(id)
+    }
+
+    /// The wall clock in seconds since 1970.
+    pub fn clock(&self) -> UnixSeconds {
+        self.worker.clock.seconds()
+    }
+
+    /// The number of the worker, for [`crate::stats::PerWorker`].
+    pub fn worker_index(&self) -> usize {
+        self.worker.index
+    }
+
+    /// A random number.
+    pub fn random(&self) -> u64 {
+        self.worker.random()
+    }
+
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// A view outside of a running worker, for tests of filters and for `menshen explain`.
+    pub fn detached(snapshot: Arc<Snapshot>, listener: Arc<Listener>) -> Rc<Self> {
+        Rc::new(Self { snapshot, listener, worker: Rc::new(Worker::new(0, Arc::new(WorkerStats::new(1)), None)) })
+    }
+}
+
+/// Runs a worker on this thread until the process wants it to drain and it has.
+///
+/// # Errors
+/// The runtime could not be made.
+pub fn run(seat: Seat) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build_local(LocalOptions::default())?;
+    let worker = Rc::new(Worker::new(seat.index, seat.stats, seat.log));
+    runtime.block_on(worker.run(seat.snapshots, seat.wish));
+    Ok(())
+}
+
+impl Worker {
+    fn new(index: usize, stats: Arc<WorkerStats>, log: Option<LogEnds>) -> Self {
+        Self {
+            index,
+            stats,
+            buffers: Buffers::default(),
+            timers: Timers::new(),
+            pools: Pools::default(),
+            clock: Clock::new(),
+            log: AccessLog::new(log),
+            bytes: RefCell::default(),
+            exchanges: RefCell::default(),
+            random: RefCell::default(),
+            wish: Cell::default(),
+            connections: Cell::new(0),
+            emptied: Notify::new(),
+        }
+    }
+
+    async fn run(self: Rc<Self>, mut snapshots: watch::Receiver<Arc<Snapshot>>, mut wish: watch::Receiver<Wish>) {
+        let worker = self.clone();
+        tokio::task::spawn_local(async move { worker.timers.run().await });
+        let worker = self.clone();
+        tokio::task::spawn_local(async move { worker.look_after().await });
+        let mut slots = Slots::default();
+        self.apply(&mut slots, snapshots.borrow_and_update().clone());
+        loop {
+            tokio::select! {
+                changed = snapshots.changed() => {
+                    // Control has gone: traffic flows on with what is here.
+                    if changed.is_err() {
+                        break;
+                    }
+                    let snapshot = snapshots.borrow_and_update().clone();
+                    self.apply(&mut slots, snapshot);
+                }
+                changed = wish.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let wanted = *wish.borrow_and_update();
+                    if let Wish::Drain { until } = wanted {
+                        return self.drain(&mut slots, until).await;
+                    }
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Makes a snapshot the current one.
+    fn apply(self: &Rc<Self>, slots: &mut Slots, snapshot: Arc<Snapshot>) {
+        slots.apply(self, &snapshot);
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.version.set(snapshot.version);
+        }
+    }
+
+    async fn drain(&self, slots: &mut Slots, until: Instant) {
+        self.wish.set(Wish::Drain { until });
+        slots.stop_accepting();
+        self.timers.wake_all();
+        let deadline = tokio::time::sleep_until(until.into());
+        tokio::pin!(deadline);
+        while self.connections.get() > 0 {
+            tokio::select! {
+                () = self.emptied.notified() => {}
+                () = &mut deadline => {
+                    // Tunnels and whoever is still here get a moment to see that it is over.
+                    self.timers.wake_all();
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    break;
+                }
+            }
+        }
+        self.log.flush(self.stats.of(self.index));
+    }
+
+    async fn look_after(&self) {
+        let mut ticks = 0u64;
+        loop {
+            tokio::time::sleep(TICK).await;
+            ticks += 1;
+            self.clock.read();
+            self.log.flush(self.stats.of(self.index));
+            if ticks.is_multiple_of(5) {
+                self.pools.sweep(Instant::now());
+            }
+            if ticks.is_multiple_of(50) {
+                self.buffers.shrink();
+            }
+        }
+    }
+
+    /// The monotonic clock.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.wish.get() != Wish::Serve
+    }
+
+    /// True when the deadline of a drain has passed.
+    pub(crate) fn must_stop_now(&self) -> bool {
+        matches!(self.wish.get(), Wish::Drain { until } if Instant::now() >= until)
+    }
+
+    pub(crate) fn entered(&self) {
+        self.connections.set(self.connections.get() + 1);
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.accepted.add(1);
+            cells.connections.add(1);
+        }
+    }
+
+    pub(crate) fn left(&self) {
+        self.connections.set(self.connections.get().saturating_sub(1));
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.connections.sub(1);
+        }
+        if self.connections.get() == 0 {
+            self.emptied.notify_one();
+        }
+    }
+
+    pub(crate) fn refused(&self) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.refused.add(1);
+        }
+    }
+
+    pub(crate) fn note_panic(&self) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.panics.add(1);
+            cells.exchanges.sub(1);
+            cells.count_failure(crate::Failure::Panicked.code());
+        }
+    }
+
+    /// An exchange began.
+    pub(crate) fn began(&self) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.exchanges.add(1);
+        }
+    }
+
+    /// An exchange ended.
+    pub(crate) fn ended(&self, exchange: &Exchange, route: &Route, finished: &Finished) {
+        let cells = self.stats.of(self.index);
+        if let Some(cells) = cells {
+            cells.exchanges.sub(1);
+            cells.finished.add(1);
+            if let Some(failure) = finished.failure {
+                cells.count_failure(failure.code());
+            }
+        }
+        if let Some(counted) = route.stats.of(self.index) {
+            counted.count(finished.status);
+            counted.received.add(finished.received);
+            counted.sent.add(finished.sent);
+            counted.latency.record(finished.micros);
+        }
+        self.log.write(exchange, route, finished, cells);
+    }
+
+    pub(crate) fn take_bytes(&self) -> Vec<u8> {
+        self.bytes.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(1024))
+    }
+
+    pub(crate) fn give_bytes(&self, mut bytes: Vec<u8>) {
+        const LARGEST_KEPT: usize = 16 * 1024;
+        let mut list = self.bytes.borrow_mut();
+        if bytes.capacity() <= LARGEST_KEPT && list.len() < KEPT {
+            bytes.clear();
+            list.push(bytes);
+        }
+    }
+
+    pub(crate) fn take_exchange(&self, live: &Rc<Live>) -> Box<Exchange> {
+        self.exchanges.borrow_mut().pop().unwrap_or_else(|| Box::new(Exchange::new(live.clone())))
+    }
+
+    pub(crate) fn give_exchange(&self, mut exchange: Box<Exchange>) {
+        const LARGEST_KEPT: usize = 16 * 1024;
+        let held = exchange.request.fields.memory() + exchange.spare_head.fields.memory();
+        let mut list = self.exchanges.borrow_mut();
+        if held <= LARGEST_KEPT && list.len() < KEPT {
+            // Notes and transforms of filters, and the snapshot, must not live on in an exchange that nobody uses.
+            exchange.forget();
+            list.push(exchange);
+        }
+    }
+}
+
+/// The listeners of a worker by address.
+#[derive(Default)]
+struct Slots {
+    by_address: HashMap<SocketAddr, (Rc<Slot>, tokio::task::JoinHandle<()>), FxBuildHasher>,
+}
+
+impl Slots {
+    /// Opens, updates and closes listeners so that they are those of the snapshot.
+    fn apply(&mut self, worker: &Rc<Worker>, snapshot: &Arc<Snapshot>) {
+        for listener in snapshot.listeners.iter() {
+            let live = Rc::new(Live {
+                snapshot: snapshot.clone(),
+                listener: listener.clone(),
+                worker: worker.clone(),
+            });
+            let address = listener.sockets.address();
+            match self.by_address.get(&address) {
+                Some((slot, _)) => drop(slot.live.replace(live)),
+                None => {
+                    let slot = Rc::new(Slot { live: RefCell::new(live), closed: Cell::new(false) });
+                    let task = tokio::task::spawn_local(accept::run(worker.clone(), slot.clone()));
+                    self.by_address.insert(address, (slot, task));
+                }
+            }
+        }
+        let is_configured = |a: &SocketAddr| snapshot.listeners.iter().any(|l| l.sockets.address() == *a);
+        self.by_address.retain(|address, (slot, task)| {
+            let keep = is_configured(address);
+            if !keep {
+                slot.closed.set(true);
+                task.abort();
+            }
+            keep
+        });
+        worker.timers.wake_all();
+    }
+
+    fn stop_accepting(&mut self) {
+        for (slot, task) in self.by_address.values() {
+            slot.closed.set(true);
+            task.abort();
+        }
+        self.by_address.clear();
+    }
+}

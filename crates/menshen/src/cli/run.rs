@@ -1,0 +1,122 @@
+//! `menshen run` and `menshen quick`.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use menshen::{Gateway, Origin};
+use menshen_config::Source;
+use menshen_config::document::LogLevel;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[derive(Args)]
+pub(super) struct Quick {
+    /// Where requests go, such as http://127.0.0.1:3000.
+    url: String,
+    /// Where to listen.
+    #[arg(short, long, default_value = "127.0.0.1:8001")]
+    bind: SocketAddr,
+}
+
+pub(super) fn quick(options: &Quick) -> Result<ExitCode, String> {
+    let Quick { url, bind } = options;
+    let text = format!(
+        "gateway: {{ admin: off }}\nlisteners: {{ quick: {{ bind: \"{bind}\", filters: [request-id] }} }}\n\
+         routes: {{ all: {{ match: /**, to: \"{url}\" }} }}\n"
+    );
+    run(Origin::Texts(vec![Source::new("quick", text)]))
+}
+
+pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
+    start_own_log(&origin);
+    raise_file_limit();
+    let gateway = Gateway::start(origin).map_err(|e| e.to_string())?;
+    for (name, address) in gateway.listeners() {
+        tracing::info!("listening on http://{address} ({name})");
+    }
+    if let Some(admin) = gateway.admin() {
+        tracing::info!("admin on http://{admin} (/readyz, /metrics)");
+    }
+    tell_supervisor();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.block_on(serve(gateway))
+}
+
+/// Serves until a signal or a fault ends it.
+async fn serve(gateway: Gateway) -> Result<ExitCode, String> {
+    let open = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
+    let (mut term, mut int) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
+    let mut hup = open(SignalKind::hangup())?;
+    let mut watch = tokio::time::interval(Duration::from_millis(500));
+    let mut gateway = gateway;
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => gateway = reload(gateway).await,
+            _ = watch.tick() => if let Some(worker) = gateway.ended_worker() {
+                return Err(format!("worker {worker} ended unexpectedly"));
+            },
+        }
+    }
+    tracing::info!("stopping: finishing what is under way (again to stop at once)");
+    let stopped = tokio::task::spawn_blocking(move || gateway.stop());
+    tokio::select! {
+        _ = stopped => Ok(ExitCode::SUCCESS),
+        () = second(&mut term, &mut int) => std::process::exit(130),
+    }
+}
+
+async fn second(term: &mut Signal, int: &mut Signal) {
+    tokio::select! { _ = term.recv() => (), _ = int.recv() => () }
+}
+
+async fn reload(gateway: Gateway) -> Gateway {
+    let reloaded = tokio::task::spawn_blocking(move || {
+        gateway.reopen_log();
+        // A refusal is logged by the control thread.
+        let _ = gateway.reload();
+        gateway
+    });
+    match reloaded.await {
+        Ok(gateway) => gateway,
+        Err(e) => std::panic::resume_unwind(e.into_panic()),
+    }
+}
+
+/// The own log goes to stderr; the access log has its own place.
+fn start_own_log(origin: &Origin) {
+    let level = origin.read().ok().and_then(|s| menshen_config::parse(&s).0.gateway.log).unwrap_or_default();
+    let level = match level {
+        LogLevel::Off => "off",
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let filter = EnvFilter::try_from_env("MENSHEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::io::stderr().is_terminal() { log.init() } else { log.with_ansi(false).init() }
+}
+
+/// Every connection needs a file descriptor: take as many as the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if setrlimit(Resource::Nofile, raised).is_err() {
+        tracing::warn!("cannot raise the limit of open files from {:?}", limit.current);
+    }
+}
+
+/// Tells systemd that we are ready, where it asked for that.
+fn tell_supervisor() {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Ok(socket) = std::os::unix::net::UnixDatagram::unbound() {
+        let _ = socket.send_to(b"READY=1", path);
+    }
+}

@@ -1,0 +1,100 @@
+//! The control thread: reloads, name lookups, the admin listener.
+
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use menshen_control::admin::{self, Order};
+use menshen_control::publish::Publisher;
+use menshen_control::watch::Watch;
+use menshen_control::resolve;
+use tokio::sync::mpsc;
+
+/// Starts the thread. It ends when the last sender of orders but its own is gone.
+pub(crate) fn start(
+    publisher: Publisher,
+    admin: Option<TcpListener>,
+    orders: mpsc::Sender<Order>,
+    ordered: mpsc::Receiver<Order>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    // The admin listener must not keep the channel open by itself.
+    let weak = orders.downgrade();
+    drop(orders);
+    std::thread::Builder::new().name("menshen-control".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            if let (Some(listener), Some(orders)) = (admin, weak.upgrade()) {
+                let shared = publisher.shared().clone();
+                let orders = relay(orders.downgrade());
+                tokio::spawn(async move {
+                    match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => drop(admin::serve(listener, shared, orders).await),
+                        Err(error) => tracing::error!(%error, "the admin listener cannot be served"),
+                    }
+                });
+            }
+            run(publisher, ordered).await;
+        });
+    })
+}
+
+/// Waits for the thread to end; all senders of orders must be gone.
+pub(crate) fn stop(thread: JoinHandle<()>) {
+    let _ = thread.join();
+}
+
+/// Orders of the admin listener, passed on as long as the gateway takes some.
+fn relay(to: mpsc::WeakSender<Order>) -> mpsc::Sender<Order> {
+    let (orders, mut ordered) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Some(order) = ordered.recv().await {
+            let Some(to) = to.upgrade() else { return };
+            let _ = to.send(order).await;
+        }
+    });
+    orders
+}
+
+async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
+    let mut watch = publisher.origin().watched().and_then(|directory| match Watch::start(&directory) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, directory = %directory.display(), "cannot watch the configuration; use SIGHUP");
+            None
+        }
+    });
+    let mut sweep = tokio::time::interval(Duration::from_secs(1));
+    let mut names = tokio::time::interval(resolve::REFRESH);
+    loop {
+        tokio::select! {
+            order = ordered.recv() => match order {
+                Some(Order::Reload(answer)) => drop(answer.send(reload(&mut publisher).await)),
+                None => return,
+            },
+            () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
+            _ = sweep.tick() => publisher.sweep(),
+            _ = names.tick() => publisher.refresh_names(),
+        }
+    }
+}
+
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reload(publisher: &mut Publisher) -> Result<u64, String> {
+    let version = publisher.reload()?;
+    publisher.shared().settled(version).await;
+    Ok(version)
+}
+
+/// Other files of the directory change too; only those of the configuration matter.
+async fn reload_if_changed(publisher: &mut Publisher) -> Result<u64, String> {
+    if publisher.is_unchanged() {
+        return Ok(publisher.shared().status().version);
+    }
+    reload(publisher).await
+}
