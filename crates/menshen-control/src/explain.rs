@@ -189,7 +189,7 @@ fn answer(live: &Rc<Live>, exchange: &mut Exchange, explanation: &mut Explanatio
     }
     let fill = |template: &menshen_proxy::template::Template, exchange: &Exchange| {
         let mut out = Vec::new();
-        template.fill(exchange, &mut out);
+        template.fill_url(exchange, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     };
     match &route.action {

@@ -1,1 +1,18 @@
-//! 
+//! What end-to-end tests are written with: a gateway in this process, origins that follow a script, clients that
+//! send exact bytes. Everything is blocking and on real sockets; nothing sleeps to wait for something.
+
+mod client;
+mod eventually;
+mod gate;
+mod gateway;
+mod message;
+mod origin;
+mod wire;
+
+pub use client::Client;
+pub use eventually::{PATIENCE, eventually};
+pub use gate::Gate;
+pub use gateway::TestGateway;
+pub use message::{Fields, Request, Response};
+pub use origin::{Conversation, Origin, reply, reply_with};
+pub use wire::{Broken, Wire};

@@ -4,6 +4,8 @@
 
 mod access_log;
 mod body_limit;
+mod compress;
+mod cors;
 mod fields;
 mod headers;
 mod ip_allow;
@@ -11,6 +13,7 @@ mod ip_deny;
 mod keep;
 mod networks;
 mod query;
+mod rate_limit;
 mod redirect;
 mod request_id;
 mod respond;
@@ -28,10 +31,13 @@ pub use spec::{Contract, Filter, Setup, Spec};
 pub const ALL: &[Spec] = &[
     Spec::of::<access_log::AccessLog>(),
     Spec::of::<body_limit::BodyLimit>(),
+    Spec::of::<compress::Compress>(),
+    Spec::of::<cors::Cors>(),
     Spec::of::<headers::Headers>(),
     Spec::of::<ip_allow::IpAllow>(),
     Spec::of::<ip_deny::IpDeny>(),
     Spec::of::<query::Query>(),
+    Spec::of::<rate_limit::RateLimit>(),
     Spec::of::<redirect::Redirect>(),
     Spec::of::<request_id::RequestId>(),
     Spec::of::<respond::Respond>(),

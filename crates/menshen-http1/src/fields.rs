@@ -63,6 +63,39 @@ impl Fields {
         self.list.clear();
     }
 
+    /// Writes the fields for which `keep` holds, one line each.
+    pub(crate) fn write_lines(&self, out: &mut Vec<u8>, keep: impl Fn(FieldName) -> bool) {
+        // Neighbouring lines that stand in the text exactly as they would be written are copied together.
+        let mut run = 0..0;
+        for place in self.list.iter().filter(|p| keep(p.id)) {
+            match self.whole_line(*place) {
+                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) => {
+                    out.extend_from_slice(self.text.get(run).unwrap_or_default());
+                    run = line;
+                }
+                None => {
+                    out.extend_from_slice(self.text.get(run).unwrap_or_default());
+                    run = 0..0;
+                    crate::write::field(out, place.name.of(&self.text), place.value.of(&self.text));
+                }
+            }
+        }
+        out.extend_from_slice(self.text.get(run).unwrap_or_default());
+    }
+
+    /// Where the line of a field stands, if the text holds it exactly as it would be written.
+    fn whole_line(&self, place: Place) -> Option<std::ops::Range<usize>> {
+        let (name, value) = (place.name, place.value);
+        let name_end = name.at as usize + name.len as usize;
+        let value_at = value.at as usize;
+        let end = value_at + value.len as usize + 2;
+        if name_end + 2 != value_at || self.text.get(name_end..value_at)? != b": " {
+            return None;
+        }
+        self.text.get(name.at as usize..end)?.ends_with(b"\r\n").then_some(name.at as usize..end)
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -34,14 +34,9 @@ pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// All fields that do not end at this hop, except the framing and those that `skip` names.
 pub fn end_to_end_fields(out: &mut Vec<u8>, fields: &Fields, skip: impl Fn(FieldName) -> bool) {
-    for f in fields.iter() {
-        if f.id != FieldName::OTHER
-            && (f.id.is_hop_by_hop() || f.id == FieldName::CONTENT_LENGTH || skip(f.id))
-        {
-            continue;
-        }
-        field(out, f.name, f.value);
-    }
+    fields.write_lines(out, |id| {
+        id == FieldName::OTHER || !(id.is_hop_by_hop() || id == FieldName::CONTENT_LENGTH || skip(id))
+    });
 }
 
 /// `Content-Length: n`.

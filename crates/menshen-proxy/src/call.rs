@@ -335,7 +335,7 @@ impl Call {
             && self.response_keeps_alive
             && !self.is_upgrade;
         if let Some(connection) = self.connection.take().filter(|_| is_clean) {
-            self.worker.pools.give(&self.service, &self.endpoint, connection);
+            self.worker.pools.give(&self.service, &self.endpoint, connection, self.worker.recent());
         }
     }
 }

@@ -219,6 +219,21 @@ impl Step {
 pub struct Chain {
     steps: Box<[Arc<Step>]>,
     shared: usize,
+    phases: Phases,
+}
+
+/// The phases for which a chain has any step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Phases(u8);
+
+impl Phases {
+    fn of(steps: &[Arc<Step>]) -> Self {
+        Self(steps.iter().flat_map(|s| s.phases()).fold(0, |set, phase| set | 1 << phase as u8))
+    }
+
+    fn contains(self, phase: Phase) -> bool {
+        self.0 & 1 << phase as u8 != 0
+    }
 }
 
 impl Chain {
@@ -226,7 +241,7 @@ impl Chain {
     /// problem that the compiler reports; they are cut here.
     pub fn new(mut steps: Vec<Arc<Step>>, shared: usize) -> Self {
         steps.truncate(StepSet::MAX);
-        Self { steps: steps.into(), shared }
+        Self { phases: Phases::of(&steps), steps: steps.into(), shared }
     }
 
     /// How many steps at the front are the listener's.
@@ -250,6 +265,9 @@ impl Chain {
 
     /// Runs the `pre` phase in order, from step number `from` on, until a filter answers or fails.
     pub async fn pre(&self, exchange: &mut Exchange, from: usize) -> Flow {
+        if self.steps.len() <= from {
+            return Flow::Continue;
+        }
         let mut lap = Lap::start();
         for (id, step) in self.numbered().skip(from) {
             if !step.applies(exchange) {
@@ -281,6 +299,9 @@ impl Chain {
     /// # Errors
     /// The first failure that counts.
     pub fn route(&self, exchange: &mut Exchange, attempt: &Attempt) -> Result<(), Failure> {
+        if !self.phases.contains(Phase::Route) {
+            return Ok(());
+        }
         let mut lap = Lap::start();
         for (id, step) in self.numbered() {
             let Some(filter) = &step.parts.route else { continue };
@@ -298,6 +319,9 @@ impl Chain {
     /// # Errors
     /// The first failure that counts; the steps behind it have not run.
     pub fn post(&self, exchange: &mut Exchange, reply: &mut Reply) -> Result<(), Failure> {
+        if !self.phases.contains(Phase::Post) {
+            return Ok(());
+        }
         let mut lap = Lap::start();
         for (id, step) in self.numbered().rev() {
             let Some(filter) = &step.parts.post else { continue };
@@ -331,6 +355,9 @@ impl Chain {
 
     /// Runs the `done` phase.
     pub fn done(&self, exchange: &Exchange, finished: &Finished) {
+        if !self.phases.contains(Phase::Done) {
+            return;
+        }
         for (id, step) in self.numbered() {
             if let Some(filter) = &step.parts.done
                 && exchange.entered.contains(id)

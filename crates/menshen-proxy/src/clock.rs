@@ -39,9 +39,9 @@ impl Clock {
         self.base.get().1 / 1000
     }
 
-    /// For Date (RFC 9110 §5.6.7).
-    pub(crate) fn http_date(&self) -> String {
-        self.http_date.borrow().1.clone()
+    /// Writes the time as for Date (RFC 9110 §5.6.7).
+    pub(crate) fn write_http_date(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.http_date.borrow().1.as_bytes());
     }
 
     /// Writes a moment as RFC 3339 in UTC with milliseconds.

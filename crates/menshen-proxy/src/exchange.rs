@@ -48,12 +48,38 @@ pub struct Client {
     pub scheme: Scheme,
     /// The peer is in the listener's `trusted-proxies`.
     pub is_trusted_proxy: bool,
+    /// The peer's address as text, made once for each connection.
+    pub(crate) peer_text: AddressText,
+}
+
+/// An address as text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressText {
+    /// The longest: an IPv6 address with an IPv4 tail.
+    bytes: [u8; 45],
+    len: u8,
+}
+
+impl AddressText {
+    fn of(address: IpAddr) -> Self {
+        let mut text = Self { bytes: [0; 45], len: 0 };
+        for (to, from) in text.bytes.iter_mut().zip(address.to_canonical().to_string().bytes()) {
+            *to = from;
+            text.len += 1;
+        }
+        text
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 impl Client {
     /// A client that speaks for itself.
     pub fn direct(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
-        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false }
+        let peer_text = AddressText::of(peer.ip());
+        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, peer_text }
     }
 }
 
@@ -217,6 +243,7 @@ impl Exchange {
 
     /// Microseconds since the start.
     pub fn micros(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        let elapsed = self.live.worker().now().saturating_duration_since(self.started);
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
     }
 }

@@ -208,7 +208,7 @@ fn start_list(out: &mut Vec<u8>, name: &[u8], exchange: &Exchange, id: FieldName
 fn write_x_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&[u8]>) {
     let (client, fields) = (&exchange.client, &exchange.request.fields);
     start_list(out, b"x-forwarded-for", exchange, FieldName::X_FORWARDED_FOR);
-    push_display(out, client.peer.ip().to_canonical());
+    out.extend_from_slice(client.peer_text.as_bytes());
     out.extend_from_slice(b"\r\n");
     // What a trusted proxy said about the first hop stands.
     let host = fields.get(FieldName::X_FORWARDED_HOST).or(client_host);

@@ -43,10 +43,9 @@ impl Pools {
     }
 
     /// Keeps a connection for later, unless there are enough.
-    pub(crate) fn give(&self, service: &Service, endpoint: &Endpoint, connection: Connection) {
+    pub(crate) fn give(&self, service: &Service, endpoint: &Endpoint, connection: Connection, now: Instant) {
         let mut pools = self.idle.borrow_mut();
         let list = pools.entry(endpoint.id).or_default();
-        let now = Instant::now();
         let until = (now + service.idle_timeout).min(connection.born + service.max_age);
         if list.len() < service.idle_connections && until > now {
             list.push(Idle { connection, until });

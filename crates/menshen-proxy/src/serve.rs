@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use menshen_http1::{Method, RequestFraming};
+use menshen_http1::{FieldName, Method, RequestFraming};
 
 use crate::call::Call;
 use crate::downstream::Downstream;
@@ -60,7 +60,7 @@ pub(crate) fn enter(exchange: &mut Exchange, live: &Live) -> Result<(), Failure>
     if request.method() == Method::Connect {
         return Err(Failure::ConnectNotOffered);
     }
-    exchange.target.read(request.target(), request.method(), request.host()).map_err(Failure::BadTarget)?;
+    exchange.target.read(request.target(), request.method(), request.fields.get(FieldName::HOST)).map_err(Failure::BadTarget)?;
     forwarding::receive(request, &mut exchange.client, live.listener());
     forwarding::check_loop(&request.fields, &live.snapshot().gateway)?;
     find_route(exchange, live);
@@ -182,7 +182,7 @@ async fn attempt<D: Downstream>(
     let route = live.route(exchange.route);
     route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
     let mut head = std::mem::take(&mut exchange.spare_head);
-    let started = exchange.micros();
+    let sent_at = exchange.live.worker().recent();
     let called = Call::start(exchange, client, route, service, endpoint, target, &mut head).await;
     let cells = service.stats.of(live.worker_index());
     let call = match called {
@@ -198,7 +198,8 @@ async fn attempt<D: Downstream>(
     let now = exchange.micros();
     exchange.service_micros = Some(now);
     if let Some(cells) = cells {
-        cells.latency.record(now.saturating_sub(started));
+        let before = sent_at.saturating_duration_since(exchange.started).as_micros();
+        cells.latency.record(now.saturating_sub(u64::try_from(before).unwrap_or(0)));
     }
     let body = if call.has_content() { Body::Streaming } else { Body::Empty };
     let reply = Reply { head, body, transforms: Default::default(), maker: Maker::Service };
@@ -219,9 +220,9 @@ fn may_retry<D: Downstream>(failure: Failure, exchange: &Exchange, client: &D) -
 
 fn redirect(exchange: &Exchange, status: u16, to: &Template) -> Reply {
     let mut location = Vec::new();
-    to.fill(exchange, &mut location);
+    to.fill_url(exchange, &mut location);
     let mut reply = Reply::new(status);
-    reply.head.fields.set(menshen_http1::FieldName::LOCATION, &location);
+    reply.head.fields.set(FieldName::LOCATION, &location);
     reply
 }
 
@@ -237,7 +238,7 @@ async fn forward<D: Downstream>(
     }
     exchange.forwards += 1;
     let mut path = Vec::new();
-    to.fill(exchange, &mut path);
+    to.fill_url(exchange, &mut path);
     if let (Some(query), false) = (exchange.target.query(), path.contains(&b'?')) {
         path.push(b'?');
         path.extend_from_slice(query);
@@ -295,7 +296,7 @@ fn allow(exchange: &Exchange, live: &Live, reply: &mut Reply) {
         random: 0,
     };
     let methods = live.listener().routes.allowed(&lookup).join(", ");
-    reply.head.fields.set(menshen_http1::FieldName::ALLOW, methods.as_bytes());
+    reply.head.fields.set(FieldName::ALLOW, methods.as_bytes());
 }
 
 /// The last byte has left or the client has gone: `done` filters, counters, log.

@@ -68,7 +68,7 @@ impl Watch {
         if self.wait != Some(wait) || self.progress != progress {
             self.wait = Some(wait);
             self.progress = progress;
-            let until = Instant::now() + wait.limit(exchange);
+            let until = exchange.live.worker().now() + wait.limit(exchange);
             let until = total_end(exchange).map_or(until, |end| until.min(end));
             deadline.set_at(until);
         }

@@ -69,6 +69,7 @@ pub struct Worker {
     exchanges: RefCell<Vec<Box<Exchange>>>,
     random: RefCell<fastrand::Rng>,
     wish: Cell<Wish>,
+    recent: Cell<Instant>,
     connections: Cell<usize>,
     emptied: Notify,
 }
@@ -167,6 +168,7 @@ impl Worker {
             exchanges: RefCell::default(),
             random: RefCell::default(),
             wish: Cell::default(),
+            recent: Cell::new(Instant::now()),
             connections: Cell::new(0),
             emptied: Notify::new(),
         }
@@ -206,6 +208,8 @@ impl Worker {
     /// Makes a snapshot the current one.
     fn apply(self: &Rc<Self>, slots: &mut Slots, snapshot: Arc<Snapshot>) {
         slots.apply(self, &snapshot);
+        // Exchanges kept for reuse hold the generation that they last saw.
+        self.exchanges.borrow_mut().clear();
         if let Some(cells) = self.stats.of(self.index) {
             cells.version.set(snapshot.version);
         }
@@ -229,6 +233,8 @@ impl Worker {
             }
         }
         self.log.flush(self.stats.of(self.index));
+        // They hold the worker, which holds them.
+        self.exchanges.borrow_mut().clear();
     }
 
     async fn look_after(&self) {
@@ -237,6 +243,7 @@ impl Worker {
             tokio::time::sleep(TICK).await;
             ticks += 1;
             self.clock.read();
+            self.now();
             self.log.flush(self.stats.of(self.index));
             if ticks.is_multiple_of(5) {
                 self.pools.sweep(Instant::now());
@@ -249,7 +256,14 @@ impl Worker {
 
     /// The monotonic clock.
     pub(crate) fn now(&self) -> Instant {
-        Instant::now()
+        let now = Instant::now();
+        self.recent.set(now);
+        now
+    }
+
+    /// The monotonic clock as it was last read: at most one exchange ago, which is good enough for setting timeouts.
+    pub(crate) fn recent(&self) -> Instant {
+        self.recent.get()
     }
 
     pub(crate) fn random(&self) -> u64 {

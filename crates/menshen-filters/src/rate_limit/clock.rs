@@ -22,8 +22,9 @@ impl Pace {
         if amount.checked_mul(1_000_000_000)? > nanos.checked_mul(FASTEST)? {
             return None;
         }
-        let pace = amount.checked_mul(u128::from(PARTS) << 64)? / nanos.max(1);
-        u64::try_from(pace).ok().map(|pace| Self(pace.max(1)))
+        // Rounded up, which is less than one part in 500 years.
+        let pace = amount.checked_mul(u128::from(PARTS) << 64)?.div_ceil(nanos.max(1));
+        u64::try_from(pace).ok().map(Self)
     }
 
     /// How far the clock goes in this time.
@@ -155,11 +156,11 @@ mod tests {
 
     #[test]
     fn rates_from_one_a_day_to_a_million_a_second_keep_their_pace_for_years() {
-        for (rate, per_year) in [("1/day", 365), ("100/s", 3_153_600_000), ("3/s", 94_608_000), ("7/week", 365)] {
+        for (rate, per_year) in [("1/day", 365_u64), ("100/s", 3_153_600_000), ("3/s", 94_608_000), ("7/week", 365)] {
             let requests = pace(rate).parts(YEAR) as f64 / PARTS as f64;
             assert!((requests / per_year as f64 - 1.0).abs() < 1e-6, "{rate}: {requests}");
         }
-        assert_eq!(pace("1000000/s").parts(292 * YEAR) / PARTS, 292 * 365 * 86_400 * 1_000_000 - 1);
+        assert_eq!(pace("1000000/s").parts(292 * YEAR) / PARTS, 292 * 365 * 86_400 * 1_000_000);
         assert_eq!(Pace::of("1000001/s".parse().unwrap()), None);
         assert_eq!(Pace::of(format!("{}/s", u64::MAX).parse().unwrap()), None);
     }
@@ -188,21 +189,24 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_turn_the_clock_never_see_it_jump() {
-        let clock = Clock::new(terms("1000/s", 1));
+    fn threads_that_turn_the_clock_see_whole_terms_and_never_a_jump() {
+        let offers = [terms("1000/s", 1), terms("2000/s", 2), terms("1/s", 3)];
+        let clock = Clock::new(offers[0]);
+        let millis = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for thread in 0..4u32 {
-                let clock = &clock;
+                let (clock, millis) = (&clock, &millis);
                 scope.spawn(move || {
-                    let mut last = 0;
-                    for i in 0..20_000u32 {
-                        let wanted = terms(if i % 2 == 0 { "1000/s" } else { "2000/s" }, u64::from(i % 7));
-                        let now = clock.read(i * 4 + thread + 1, wanted, u64::from(i) * 1_000_000).now;
-                        assert!(now >= last && now <= u64::from(i + 4) * 2 * PARTS + PARTS, "{last} {now} {i}");
-                        last = now;
+                    for i in 0..50_000u32 {
+                        let wanted = offers[(i + thread) as usize % 3];
+                        let nanos = millis.fetch_add(1, Ordering::Relaxed) * 1_000_000;
+                        let reading = clock.read(i * 4 + thread + 1, wanted, nanos);
+                        assert!(offers.contains(&reading.terms), "{reading:?}");
+                        assert!(reading.now <= millis.load(Ordering::Relaxed) * 2 * PARTS, "{reading:?}");
                     }
                 });
             }
         });
+        assert!(clock.state.load(Ordering::Relaxed) >> 32 > 1000, "the clock was turned");
     }
 }

@@ -49,11 +49,13 @@ fn address(address: IpAddr, ipv6_bits: u8, hasher: &mut impl Hasher) {
 /// A value that is there once and not empty names the caller. All other requests count together: who sends none, or
 /// two of which the service may read another than we do, gets no limit of his own.
 fn only_one<V: Iterator<Item = u8>>(mut values: impl Iterator<Item = V>, hasher: &mut impl Hasher) {
-    let one = values.next().map(Iterator::peekable);
-    match (one, values.next()) {
-        (Some(mut value), None) if value.peek().is_some() => named(value, hasher),
-        _ => hasher.write_u8(0),
+    if let (Some(value), None) = (values.next(), values.next()) {
+        let mut value = value.peekable();
+        if value.peek().is_some() {
+            return named(value, hasher);
+        }
     }
+    hasher.write_u8(0);
 }
 
 fn named(value: impl Iterator<Item = u8>, hasher: &mut impl Hasher) {

@@ -67,6 +67,7 @@ impl Table {
     }
 
     /// How often a caller that still owed something was forgotten, because more callers came than there is room for.
+    #[cfg(test)]
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
     }

@@ -148,7 +148,9 @@ impl<'a> H1Client<'a> {
             _ => {}
         }
         if !reply.head.fields.has(FieldName::DATE) {
-            write::field(out, b"date", self.worker.clock.http_date().as_bytes());
+            out.extend_from_slice(b"date: ");
+            self.worker.clock.write_http_date(out);
+            out.extend_from_slice(b"\r\n");
         }
         match (self.keep_alive, self.version) {
             (false, _) => out.extend_from_slice(b"connection: close\r\n"),

@@ -20,6 +20,21 @@ use crate::timers::Deadline;
 use crate::worker::{Live, Slot, Worker};
 use crate::{Exchange, Failure};
 
+/// How long a connection keeps its buffer and exchange after a request: a busy client sends the next one at once,
+/// an idle one must not hold memory.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How waiting for a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// There is something to read.
+    Readable,
+    /// The time is over.
+    InVain,
+    /// The listener or the worker is going away.
+    Over,
+}
+
 /// What a connection keeps while it idles.
 struct Connection {
     stream: Stream,
@@ -73,13 +88,20 @@ impl Connection {
         let timeouts = self.slot.live().listener().timeouts;
         // A connection that never sent anything gets the time of a head; later ones idle longer.
         let wait = if self.served == 0 { timeouts.header } else { timeouts.idle };
-        self.deadline.set(worker.now(), wait);
+        self.readable_within(worker, wait).await == Waited::Readable
+    }
+
+    /// Waits until something can be read, at most this long.
+    async fn readable_within(&self, worker: &Worker, wait: Duration) -> Waited {
+        self.deadline.set(worker.recent(), wait);
         poll_fn(|cx| {
             if self.stream.poll_read_ready(cx).is_ready() {
-                return Poll::Ready(true);
+                return Poll::Ready(Waited::Readable);
             }
-            let over = worker.is_draining() || self.slot.is_closed();
-            if over || self.deadline.poll(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
+            if worker.is_draining() || self.slot.is_closed() {
+                return Poll::Ready(Waited::Over);
+            }
+            self.deadline.poll(cx).map(|()| Waited::InVain)
         })
         .await
     }
@@ -106,7 +128,10 @@ impl Connection {
             let then = client.then();
             drop(client);
             match then {
-                Then::Idle if buffer.is_empty() => break Then::Idle,
+                Then::Idle if buffer.is_empty() => match self.readable_within(worker, LINGER).await {
+                    Waited::Readable => {}
+                    Waited::InVain | Waited::Over => break Then::Idle,
+                },
                 Then::Idle => {}
                 then => break then,
             }
@@ -137,7 +162,7 @@ impl Connection {
         let listener = live.listener();
         let (stream, deadline) = (&mut self.stream, &self.deadline);
         let mut begun = false;
-        exchange.reset(live.clone(), self.client, Instant::now());
+        exchange.reset(live.clone(), self.client, worker.recent());
         loop {
             skip_empty_line(buffer);
             if !buffer.is_empty() {
@@ -152,7 +177,7 @@ impl Connection {
                 }
                 if !begun {
                     // The whole head has one deadline: a byte now and then does not extend it.
-                    deadline.set(worker.now(), listener.timeouts.header);
+                    deadline.set(worker.recent(), listener.timeouts.header);
                     begun = true;
                 }
             }
@@ -168,7 +193,7 @@ impl Connection {
                 Some(_) => {
                     self.ahead = 0;
                     if !begun {
-                        exchange.started = Instant::now();
+                        exchange.started = worker.now();
                     }
                 }
                 None if buffer.is_empty() => return Ok(false),
