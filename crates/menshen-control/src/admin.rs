@@ -116,8 +116,10 @@ async fn status(State(desk): State<Desk>) -> Response {
 async fn filters(State(desk): State<Desk>) -> Response {
     let mut list: Vec<_> = desk.shared.ground.switches.all();
     list.sort_by(|a, b| a.0.cmp(&b.0));
-    let list: Vec<_> =
-        list.iter().map(|(id, s)| json!({ "id": id, "state": if s.is_off() { "off" } else { "on" } })).collect();
+    let list: Vec<_> = list
+        .iter()
+        .map(|(id, s)| json!({ "id": id, "state": if s.is_off() { "off" } else { "on" } }))
+        .collect();
     Json(json!({ "filters": list })).into_response()
 }
 
@@ -129,7 +131,9 @@ async fn switch(State(desk): State<Desk>, Path((id, state)): Path<(String, Strin
     match state.as_str() {
         "off" => switch.turn_off(),
         "on" => switch.turn_on(),
-        _ => return problem(StatusCode::NOT_FOUND, "no-such-state", "A filter can be turned `on` and `off`."),
+        _ => {
+            return problem(StatusCode::NOT_FOUND, "no-such-state", "A filter can be turned `on` and `off`.");
+        }
     }
     tracing::warn!(filter = id, state, "a filter was switched at run time");
     Json(json!({ "id": id, "state": state })).into_response()

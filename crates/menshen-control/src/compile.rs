@@ -47,7 +47,12 @@ pub struct Compiled {
 }
 
 /// Compiles a document. All problems are added to `problems`; with an error among them there is no result.
-pub fn compile(document: &Document, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Option<Compiled> {
+pub fn compile(
+    document: &Document,
+    ground: &Ground,
+    purpose: Purpose,
+    problems: &mut Problems,
+) -> Option<Compiled> {
     let mut services = Services::of(document, problems);
     let gateway = settings::gateway(document, ground, problems);
     let mut builder = chain::Builder::new(document, ground);
@@ -55,14 +60,19 @@ pub fn compile(document: &Document, ground: &Ground, purpose: Purpose, problems:
         .listeners
         .iter()
         .filter_map(|(name, entry)| {
-            let mut place = listener::Place { document, ground, purpose, services: &mut services, chains: &mut builder };
+            let mut place =
+                listener::Place { document, ground, purpose, services: &mut services, chains: &mut builder };
             listener::compile(name, entry, &mut place, problems).map(Arc::new)
         })
         .collect();
     route::check_references(document, problems);
     if document.listeners.is_empty() && !problems.has_errors() {
         problems
-            .error(menshen_config::Span::default(), "listeners", "there is no listener, so nobody could ask anything")
+            .error(
+                menshen_config::Span::default(),
+                "listeners",
+                "there is no listener, so nobody could ask anything",
+            )
             .hint("add `listeners: { web: { bind: 127.0.0.1:8001 } }`");
     }
     let list = services.compile(ground, purpose, problems);
@@ -70,5 +80,10 @@ pub fn compile(document: &Document, ground: &Ground, purpose: Purpose, problems:
     if problems.has_errors() {
         return None;
     }
-    Some(Compiled { listeners: listeners.into(), services: list, gateway: Arc::new(gateway), plans: services })
+    Some(Compiled {
+        listeners: listeners.into(),
+        services: list,
+        gateway: Arc::new(gateway),
+        plans: services,
+    })
 }

@@ -175,7 +175,11 @@ fn describe_step(step: &Step) -> (String, String, String) {
 }
 
 /// Runs the `pre` phase and says where the route leads.
-fn answer(live: &Rc<Live>, exchange: &mut Exchange, explanation: &mut Explanation) -> Result<Option<Reply>, Failure> {
+fn answer(
+    live: &Rc<Live>,
+    exchange: &mut Exchange,
+    explanation: &mut Explanation,
+) -> Result<Option<Reply>, Failure> {
     let route = live.route(exchange.route);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let Ok(runtime) = runtime else { return Err(Failure::FilterFailed) };

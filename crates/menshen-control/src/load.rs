@@ -50,7 +50,8 @@ fn file(path: &Path) -> Result<Source, String> {
         _ => format!("{name}: {e}"),
     })?;
     let text = String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
+        let line =
+            e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         format!("{name}:{line}: not UTF-8; save the file as UTF-8")
     })?;
     Ok(Source::new(name.to_string(), text))
@@ -59,7 +60,8 @@ fn file(path: &Path) -> Result<Source, String> {
 fn directory(path: &Path) -> Result<Vec<Source>, String> {
     let name = path.display();
     let entries = fs::read_dir(path).map_err(|e| format!("{name}: {e}"))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_yaml(p)).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_yaml(p)).collect();
     files.sort();
     if files.is_empty() {
         return Err(format!("{name}: the directory has no `*.yaml` file"));

@@ -63,16 +63,27 @@ impl All {
     }
 
     fn routes(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
-        let routes: Vec<_> =
-            self.0.ground.routes.all().into_iter().filter(|(_, stats)| stats.iter().next().is_some()).collect();
-        let mut requests = family(out, "menshen_requests", "Requests by route and status.", MetricType::Counter)?;
+        let routes: Vec<_> = self
+            .0
+            .ground
+            .routes
+            .all()
+            .into_iter()
+            .filter(|(_, stats)| stats.iter().next().is_some())
+            .collect();
+        let mut requests =
+            family(out, "menshen_requests", "Requests by route and status.", MetricType::Counter)?;
         for (name, stats) in &routes {
             let mut statuses: std::collections::BTreeMap<u16, u64> = std::collections::BTreeMap::new();
             for (status, count) in stats.iter().flat_map(|c| c.statuses()) {
                 *statuses.entry(status).or_default() += count;
             }
             for (status, count) in statuses {
-                add_counter(&mut requests, &[("route", name.to_string()), ("status", status.to_string())], count)?;
+                add_counter(
+                    &mut requests,
+                    &[("route", name.to_string()), ("status", status.to_string())],
+                    count,
+                )?;
             }
         }
         let mut received = family(out, "menshen_received_bytes", "Request content.", MetricType::Counter)?;
@@ -94,8 +105,14 @@ impl All {
 
     fn services(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
         use menshen_proxy::stats::ServiceCells;
-        let services: Vec<_> =
-            self.0.ground.services.all().into_iter().filter(|(_, stats)| stats.iter().next().is_some()).collect();
+        let services: Vec<_> = self
+            .0
+            .ground
+            .services
+            .all()
+            .into_iter()
+            .filter(|(_, stats)| stats.iter().next().is_some())
+            .collect();
         let counters: [(&str, &str, fn(&ServiceCells) -> &Counter); 4] = [
             ("menshen_service_attempts", "Requests sent to a service.", |c| &c.attempts),
             ("menshen_service_failures", "Attempts that failed.", |c| &c.failures),
@@ -123,9 +140,16 @@ impl All {
     }
 
     fn filters(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
-        let steps: Vec<_> =
-            self.0.ground.steps.all().into_iter().filter(|(_, s)| s.cells().iter().next().is_some()).collect();
-        let mut runs = family(out, "menshen_filter_runs", "Runs of a filter by verdict.", MetricType::Counter)?;
+        let steps: Vec<_> = self
+            .0
+            .ground
+            .steps
+            .all()
+            .into_iter()
+            .filter(|(_, s)| s.cells().iter().next().is_some())
+            .collect();
+        let mut runs =
+            family(out, "menshen_filter_runs", "Runs of a filter by verdict.", MetricType::Counter)?;
         for (id, stats) in &steps {
             let cells = stats.cells();
             let (answered, failed) = (cells.sum(|c| &c.answered), cells.sum(|c| &c.failed));
@@ -135,11 +159,16 @@ impl All {
                 [("pass", passed), ("answered", answered), ("failed", failed), ("shadow", shadowed)]
             {
                 if count > 0 || verdict == "pass" {
-                    add_counter(&mut runs, &[("filter", id.to_string()), ("verdict", verdict.to_owned())], count)?;
+                    add_counter(
+                        &mut runs,
+                        &[("filter", id.to_string()), ("verdict", verdict.to_owned())],
+                        count,
+                    )?;
                 }
             }
         }
-        let mut time = family(out, "menshen_filter_nanoseconds", "Time spent in a filter.", MetricType::Counter)?;
+        let mut time =
+            family(out, "menshen_filter_nanoseconds", "Time spent in a filter.", MetricType::Counter)?;
         for (id, stats) in &steps {
             add_counter(&mut time, &[("filter", id.to_string())], stats.cells().sum(|c| &c.nanos))?;
         }
@@ -148,7 +177,12 @@ impl All {
 
     fn config(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
         let status = self.0.status();
-        gauge(out, "menshen_config_version", "The generation of the configuration being served.", status.version)?;
+        gauge(
+            out,
+            "menshen_config_version",
+            "The generation of the configuration being served.",
+            status.version,
+        )?;
         counter(out, "menshen_config_reloads", "Reloads that succeeded.", status.reloads)?;
         counter(out, "menshen_config_refusals", "Reloads that were refused.", status.refused)?;
         let good = u64::from(status.refusal.is_empty());
@@ -173,7 +207,11 @@ fn add_gauge(family: &mut MetricEncoder<'_>, labels: &Labels<'_>, value: u64) ->
     family.encode_family(&labels)?.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn add_histogram(family: &mut MetricEncoder<'_>, labels: &Labels<'_>, cells: &[&Latency]) -> Result<(), Error> {
+fn add_histogram(
+    family: &mut MetricEncoder<'_>,
+    labels: &Labels<'_>,
+    cells: &[&Latency],
+) -> Result<(), Error> {
     let mut buckets = Vec::with_capacity(LATENCY_BOUNDS.len() + 1);
     let bounds = LATENCY_BOUNDS.iter().map(|b| *b as f64 / 1e6).chain([f64::MAX]);
     for (i, bound) in bounds.enumerate() {

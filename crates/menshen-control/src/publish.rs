@@ -167,7 +167,10 @@ impl Publisher {
                     s.refusal.clone_from(why);
                 });
                 let version = self.shared.status().version;
-                tracing::error!(serving = version, "configuration refused; the last good one keeps serving\n{why}");
+                tracing::error!(
+                    serving = version,
+                    "configuration refused; the last good one keeps serving\n{why}"
+                );
             }
         }
         result

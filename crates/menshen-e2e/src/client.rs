@@ -30,7 +30,8 @@ impl Client {
     /// # Panics
     /// When nobody listens there.
     pub fn with_small_window(gateway: &TestGateway) -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(8 * 1024).expect("a small window");
         socket.connect(&gateway.address().into()).expect("the gateway listens");
         Self { wire: Wire::new(socket.into(), None) }
@@ -47,6 +48,16 @@ impl Client {
         &mut self.wire
     }
 
+    /// Closes so that the gateway sees a reset.
+    pub fn reset(self) {
+        self.wire.reset_on_drop();
+    }
+
+    /// Ends the sending side.
+    pub fn half_close(&mut self) {
+        self.wire.half_close();
+    }
+
     /// Sends a GET and reads the answer.
     pub fn get(&mut self, target: &str) -> Response {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n")).response()
@@ -55,7 +66,10 @@ impl Client {
     /// Sends a POST with this content and reads the answer.
     pub fn post(&mut self, target: &str, body: &str) -> Response {
         let length = body.len();
-        self.send(format!("POST {target} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}")).response()
+        self.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+        .response()
     }
 
     /// Reads the answer to a request other than HEAD.

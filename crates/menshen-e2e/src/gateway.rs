@@ -11,7 +11,8 @@ use crate::{Client, Origin};
 
 /// What a document says that does not say otherwise. One worker, so that connections to services are reused
 /// in an order that tests can tell.
-const DEFAULTS: [(&str, &str); 4] = [("admin", "off"), ("access-log", "off"), ("workers", "1"), ("drain", "5s")];
+const DEFAULTS: [(&str, &str); 4] =
+    [("admin", "off"), ("access-log", "off"), ("workers", "1"), ("drain", "5s")];
 
 /// A running gateway on a free port.
 #[derive(Debug)]
@@ -114,7 +115,11 @@ impl TestGateway {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let target = format!("/canary-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let response = Client::of(self).get(&target);
-        assert_eq!((response.status, response.text()), (200, format!("GET {target}\n")), "the canary's answer");
+        assert_eq!(
+            (response.status, response.text()),
+            (200, format!("GET {target}\n")),
+            "the canary's answer"
+        );
     }
 }
 
@@ -128,8 +133,11 @@ fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> Stri
     }
     text = text.replace("{log}", &directory.path().join("access.log").display().to_string());
     let says = |key: &str| text.lines().any(|l| l.trim_start().starts_with(&format!("{key}:")));
-    let missing: String =
-        DEFAULTS.iter().filter(|(key, _)| !says(key)).map(|(key, value)| format!("  {key}: {value}\n")).collect();
+    let missing: String = DEFAULTS
+        .iter()
+        .filter(|(key, _)| !says(key))
+        .map(|(key, value)| format!("  {key}: {value}\n"))
+        .collect();
     let listeners = if says("listeners") { "" } else { "\nlisteners: { http: { bind: '127.0.0.1:0' } }\n" };
     let text = match text.split_once("gateway:\n") {
         Some((before, after)) => format!("{before}gateway:\n{missing}{after}"),

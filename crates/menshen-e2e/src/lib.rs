@@ -7,6 +7,7 @@ mod gate;
 mod gateway;
 mod message;
 mod origin;
+mod probe;
 mod wire;
 
 pub use client::Client;
@@ -15,4 +16,5 @@ pub use gate::Gate;
 pub use gateway::TestGateway;
 pub use message::{Fields, Request, Response};
 pub use origin::{Conversation, Origin, reply, reply_with};
+pub use probe::Probe;
 pub use wire::{Broken, Wire};

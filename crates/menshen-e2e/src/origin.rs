@@ -19,6 +19,7 @@ struct Ledger {
     connections: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
     requests: Mutex<Vec<Request>>,
     violations: Mutex<Vec<String>>,
+    whole: AtomicUsize,
     open: AtomicUsize,
     written: AtomicU64,
     stopping: AtomicBool,
@@ -78,6 +79,11 @@ impl Origin {
     /// The requests so far, of all connections; those whose content is still coming are in it without content.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.ledger.requests).clone()
+    }
+
+    /// How many requests came whole, with their content.
+    pub fn whole_requests(&self) -> usize {
+        self.ledger.whole.load(Ordering::SeqCst)
     }
 
     /// The only request so far.
@@ -175,12 +181,16 @@ impl Conversation {
     /// Reads the content of a request; `None` when it did not come whole.
     pub fn content(&mut self, mut request: Request) -> Option<Request> {
         let body = match (request.fields.get("content-length"), request.fields.get("transfer-encoding")) {
-            (Some(n), _) => n.parse().map_err(|_| Broken::Malformed(format!("length {n}"))).and_then(|n| self.wire.take(n)),
+            (Some(n), _) => n
+                .parse()
+                .map_err(|_| Broken::Malformed(format!("length {n}")))
+                .and_then(|n| self.wire.take(n)),
             (None, Some(_)) => self.wire.chunks().map(|(body, _)| body),
             (None, None) => Ok(Vec::new()),
         };
         let found = lock(&self.ledger.requests).iter().rposition(|r| r.connection == self.number);
         request.body = self.canonical(body)?;
+        self.ledger.whole.fetch_add(1, Ordering::SeqCst);
         if let Some(i) = found {
             lock(&self.ledger.requests)[i] = request.clone();
         }
@@ -204,9 +214,9 @@ impl Conversation {
         let _ = self.wire.take_all();
     }
 
-    /// Closes so that the gateway sees a reset.
-    pub fn reset(&mut self) {
-        self.wire.reset();
+    /// Makes the close at the end of the script a reset.
+    pub fn reset_at_end(&mut self) {
+        self.wire.reset_on_drop();
     }
 
     fn read_head(&mut self) -> Result<Request, Broken> {

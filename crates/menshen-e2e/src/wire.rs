@@ -62,11 +62,9 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Closes so that the peer sees a reset.
-    pub fn reset(&mut self) {
-        let socket = socket2::SockRef::from(&self.stream);
-        let _ = socket.set_linger(Some(Duration::ZERO));
-        let _ = self.stream.shutdown(Shutdown::Both);
+    /// Makes the close, when this is dropped, a reset for the peer.
+    pub fn reset_on_drop(&self) {
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// How long a read waits.
@@ -127,7 +125,8 @@ impl Wire {
         loop {
             if let Some(end) = self.pending.iter().position(|b| *b == b'\n') {
                 let mut line: Vec<u8> = self.pending.drain(..=end).collect();
-                let is_clean = line.ends_with(b"\r\n") && !line[..end - 1].iter().any(|b| *b < 0x20 && *b != b'\t');
+                let is_clean =
+                    line.ends_with(b"\r\n") && !line[..end - 1].iter().any(|b| *b < 0x20 && *b != b'\t');
                 line.truncate(end.saturating_sub(1));
                 let line = String::from_utf8_lossy(&line).into_owned();
                 return if is_clean { Ok(line) } else { Err(Broken::Malformed(format!("line {line:?}"))) };

@@ -163,7 +163,8 @@ fn length(reply: &Reply) -> Option<u64> {
 }
 
 fn vary(fields: &mut Fields) {
-    let is_said = fields.members(FieldName::VARY).any(|m| m == b"*" || m.eq_ignore_ascii_case(b"accept-encoding"));
+    let is_said =
+        fields.members(FieldName::VARY).any(|m| m == b"*" || m.eq_ignore_ascii_case(b"accept-encoding"));
     if !is_said {
         fields.extend_list(FieldName::VARY, b"Accept-Encoding");
     }

@@ -118,10 +118,16 @@ impl Config {
             setup.error("origins", "`*` is every origin; the others say nothing more");
         }
         if any_origin && self.credentials == Credentials::Allowed {
-            setup.error("credentials", "with `origins: *` every page anywhere could act as the user; name the origins");
+            setup.error(
+                "credentials",
+                "with `origins: *` every page anywhere could act as the user; name the origins",
+            );
         }
         if is_any(&self.expose) && self.credentials == Credentials::Allowed {
-            setup.error("expose", "with credentials, browsers take `*` for the name of a field; name the fields");
+            setup.error(
+                "expose",
+                "with credentials, browsers take `*` for the name of a field; name the fields",
+            );
         }
         for (field, names) in [("headers", &self.headers), ("expose", &self.expose)] {
             for name in names.iter().filter(|n| !valid_name(n.as_bytes())) {

@@ -2,16 +2,21 @@
 //!
 //! To add one: write a file with a type that implements [`Filter`], and add a line to [`ALL`].
 
+mod accept;
 mod access_log;
 mod body_limit;
 mod compress;
 mod cors;
+mod error_page;
+mod fallback;
+mod fault;
 mod fields;
 mod headers;
 mod ip_allow;
 mod ip_deny;
 mod keep;
 mod networks;
+mod page;
 mod query;
 mod rate_limit;
 mod redirect;
@@ -23,6 +28,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 mod timeout;
+mod trigger;
 
 pub use keep::Keep;
 pub use spec::{Contract, Filter, Setup, Spec};
@@ -33,6 +39,9 @@ pub const ALL: &[Spec] = &[
     Spec::of::<body_limit::BodyLimit>(),
     Spec::of::<compress::Compress>(),
     Spec::of::<cors::Cors>(),
+    Spec::of::<error_page::ErrorPage>(),
+    Spec::of::<fallback::Fallback>(),
+    Spec::of::<fault::Fault>(),
     Spec::of::<headers::Headers>(),
     Spec::of::<ip_allow::IpAllow>(),
     Spec::of::<ip_deny::IpDeny>(),

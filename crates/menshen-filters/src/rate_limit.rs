@@ -133,10 +133,14 @@ impl RateLimit {
             setup.error("cost", format!("a request must cost 1 to {burst}, which is the burst, not {cost}"));
         }
         if !(1..=table::MOST_KEYS).contains(&keys) {
-            setup.error("keys", format!("there can be room for 1 to {} callers, not {keys}", table::MOST_KEYS));
+            setup.error(
+                "keys",
+                format!("there can be room for 1 to {} callers, not {keys}", table::MOST_KEYS),
+            );
             return None;
         }
-        let terms = Terms { pace: pace?, room: burst.min(MOST_BURST) * PARTS };
+        let (burst, cost) = (burst.min(MOST_BURST), cost.min(MOST_BURST));
+        let terms = Terms { pace: pace?, room: burst * PARTS };
         let state = setup.kept(&keys.to_string(), || State {
             origin: Instant::now(),
             seed: RandomState::new(),
@@ -148,7 +152,7 @@ impl RateLimit {
         let policy = format!("{name};q={burst};w={}", terms.pace.seconds(terms.room));
         Some(Self {
             generation: state.generations.fetch_add(1, Ordering::Relaxed).saturating_add(1),
-            cost: cost.min(burst) * PARTS,
+            cost: cost * PARTS,
             name: name.into_bytes().into(),
             policy: policy.into_bytes().into(),
             per,

@@ -121,13 +121,17 @@ mod tests {
 
     #[test]
     fn an_id_from_an_untrusted_client_is_replaced_unless_anyone_may_send_one() {
-        let mut t = Try::filter("request-id").request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n").pass();
+        let mut t = Try::filter("request-id")
+            .request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n")
+            .pass();
         assert_ne!(t.sent("x-request-id").unwrap(), "mine");
-        let mut t =
-            Try::filter("request-id: anyone").request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n").pass();
+        let mut t = Try::filter("request-id: anyone")
+            .request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n")
+            .pass();
         assert_eq!(t.sent("x-request-id").unwrap(), "mine");
-        let mut t =
-            Try::filter("request-id: anyone").request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: a b\"\r\n\r\n").pass();
+        let mut t = Try::filter("request-id: anyone")
+            .request("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: a b\"\r\n\r\n")
+            .pass();
         assert_eq!(t.sent("x-request-id").unwrap().len(), 32);
     }
 }

@@ -3,15 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use menshen_config::{Path, Problems, Source};
+use menshen_config::{Problems, Source};
 use menshen_proxy::chain::{Chain, Step, Switch};
 use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{HeadLimits, Underscores};
 use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener, ListenerLimits,
-    Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
+    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
+    ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
 };
 
 use crate::{Keep, Setup, find};
@@ -182,8 +182,10 @@ impl Try {
 /// Compiles a chain from YAML as the document's compiler does.
 fn chain(yaml: &str, keep: &Keep) -> (Chain, Problems) {
     let yaml = yaml.trim_start();
-    let list = if yaml.starts_with('-') { yaml.to_owned() } else { format!("- {}", yaml.replace('\n', "\n  ")) };
-    let text = format!("schemes:\n  test:\n{}", list.lines().map(|l| format!("    {l}\n")).collect::<String>());
+    let list =
+        if yaml.starts_with('-') { yaml.to_owned() } else { format!("- {}", yaml.replace('\n', "\n  ")) };
+    let text =
+        format!("schemes:\n  test:\n{}", list.lines().map(|l| format!("    {l}\n")).collect::<String>());
     let (document, mut problems) = menshen_config::parse(&[Source::new("test", text)]);
     let mut steps = Vec::new();
     let items = document.schemes.get("test").map(|e| e.value.0.clone()).unwrap_or_default();
@@ -195,7 +197,7 @@ fn chain(yaml: &str, keep: &Keep) -> (Chain, Problems) {
         let mut setup = Setup {
             problems: &mut problems,
             at: item.at,
-            path: Path::from("filter").key(&item.name),
+            path: item.path.key(&item.name),
             variables: None,
             services: &services,
             keep,

@@ -94,7 +94,13 @@ impl AccessLog {
     }
 
     /// Adds the line of a finished exchange.
-    pub(crate) fn write(&self, exchange: &Exchange, route: &Route, finished: &Finished, cells: Option<&WorkerCells>) {
+    pub(crate) fn write(
+        &self,
+        exchange: &Exchange,
+        route: &Route,
+        finished: &Finished,
+        cells: Option<&WorkerCells>,
+    ) {
         let Some(format) = &exchange.live.snapshot().gateway.access_log else { return };
         let mut block = self.block.borrow_mut();
         let before = block.len();
@@ -115,7 +121,8 @@ impl AccessLog {
         let empty = ends.empty.try_recv().unwrap_or_default();
         let bytes = self.block.replace(empty);
         let block = Block { worker: ends.worker, bytes, lines: self.lines.take() };
-        if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) = ends.full.try_send(block) {
+        if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) = ends.full.try_send(block)
+        {
             if let Some(cells) = cells {
                 cells.log_dropped.add(u64::from(block.lines));
             }

@@ -71,7 +71,7 @@ impl Call {
         endpoint: &Arc<Endpoint>,
         target: &[u8],
         head: &mut ResponseHead,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Box<Self>, Failure> {
         let worker = exchange.live.worker().clone();
         let (connection, reused) = match worker.pools.take(endpoint) {
             Some(connection) => (connection, true),
@@ -85,7 +85,7 @@ impl Call {
         if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
             in_flight.add(1);
         }
-        let mut call = Self {
+        let mut call = Box::new(Self {
             connection: Some(connection),
             input: worker.buffers.take(Size::Small),
             inbound: Inbound::NONE,
@@ -100,7 +100,7 @@ impl Call {
             service: service.clone(),
             endpoint: endpoint.clone(),
             worker,
-        };
+        });
         forwarding::write_request(&mut call.out, exchange, route, target, &endpoint.authority, call.content);
         call.final_head(exchange, client, head).await?;
         Ok(call)
@@ -169,7 +169,9 @@ impl Call {
             if !self.input.is_empty() {
                 match head.parse(self.input.data(), exchange.request.method(), &RESPONSE_HEAD) {
                     Ok(Parsed::Complete(len)) => return Poll::Ready(Ok(len)),
-                    Ok(Parsed::Partial) if self.input.is_full() => self.worker.buffers.enlarge(&mut self.input),
+                    Ok(Parsed::Partial) if self.input.is_full() => {
+                        self.worker.buffers.enlarge(&mut self.input)
+                    }
                     Ok(Parsed::Partial) => {}
                     Err(e) => return Poll::Ready(Err(Failure::BadResponse(e))),
                 }
@@ -248,7 +250,9 @@ impl Call {
 
     /// Large pieces of a body of known length are written from where they are.
     fn sends_directly<D: Downstream>(&self, exchange: &Exchange, client: &D) -> bool {
-        matches!(self.content, Outgoing::Length(_)) && exchange.transforms.is_empty() && client.content().len() > COPIED
+        matches!(self.content, Outgoing::Length(_))
+            && exchange.transforms.is_empty()
+            && client.content().len() > COPIED
     }
 
     fn encode<D: Downstream>(&mut self, exchange: &mut Exchange, client: &mut D) -> Result<(), Failure> {
@@ -321,13 +325,13 @@ impl Call {
     }
 
     /// The connection and what was read ahead, for a tunnel.
-    pub(crate) fn into_tunnel(mut self) -> Option<(Stream, Buffer)> {
+    pub(crate) fn into_tunnel(mut self: Box<Self>) -> Option<(Stream, Buffer)> {
         let input = std::mem::take(&mut self.input);
         self.connection.take().map(|connection| (connection.stream, input))
     }
 
     /// Gives the connection back if both messages are complete and nothing else came.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self: Box<Self>) {
         let is_clean = self.inbound.is_ended()
             && self.input.is_empty()
             && self.request == Request::Encoded

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::condition::Condition;
-use crate::filter::{DoneFilter, ErrorFilter, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter};
+use crate::filter::{
+    DoneFilter, ErrorFilter, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
+};
 use crate::stats::StepStats;
 use crate::trace::{Phase, StepTrace, Verdict};
 use crate::{Attempt, Exchange, Failure, Finished, Reply};
@@ -193,7 +195,9 @@ impl Step {
             return false;
         }
         match &self.when {
-            Some(when) => when.holds(&exchange.request, &exchange.target, &exchange.client, exchange.live.clock()),
+            Some(when) => {
+                when.holds(&exchange.request, &exchange.target, &exchange.client, exchange.live.clock())
+            }
             None => true,
         }
     }

@@ -1,5 +1,6 @@
 //! Tests on a request, used by routes (`match`) and steps (`when`) alike.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -104,7 +105,9 @@ impl Methods {
     /// True when the request's method is in the set.
     pub fn contains(&self, request: &RequestHead) -> bool {
         match request.method() {
-            Method::Other => self.is_any() || self.other.iter().any(|o| o.as_bytes() == request.method_text()),
+            Method::Other => {
+                self.is_any() || self.other.iter().any(|o| o.as_bytes() == request.method_text())
+            }
             method => self.is_any() || self.known & bit(method) != 0,
         }
     }
@@ -113,6 +116,12 @@ impl Methods {
     pub fn excludes(&self, other: &Self) -> bool {
         let shares_other = self.other.iter().any(|o| other.other.contains(o));
         !self.is_any() && !other.is_any() && self.known & other.known == 0 && !shares_other
+    }
+
+    /// True when every method of the other set is in this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        let has_others = other.other.iter().all(|o| self.other.contains(o));
+        self.is_any() || (!other.is_any() && self.known & other.known == other.known && has_others)
     }
 
     /// The names, for Allow.
@@ -158,6 +167,15 @@ pub struct Condition {
     pub time: Option<Arc<dyn TimeTest>>,
 }
 
+/// How specific a condition is. Greater wins: more parts, then more exact values, fewer methods, smaller networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Specificity {
+    parts: usize,
+    exact: usize,
+    methods: Reverse<usize>,
+    network: u8,
+}
+
 /// A host to match: `example.com`, or `*.example.com` for every name below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
@@ -185,8 +203,7 @@ impl HostPattern {
 impl Condition {
     /// True when every part holds.
     pub fn holds(&self, request: &RequestHead, target: &Target, client: &Client, now: UnixSeconds) -> bool {
-        self.methods.contains(request)
-            && self.holds_but_method(request, target, client, now)
+        self.methods.contains(request) && self.holds_but_method(request, target, client, now)
     }
 
     /// True when every part but the method holds.
@@ -199,7 +216,8 @@ impl Condition {
     ) -> bool {
         let fields = &request.fields;
         (self.paths.is_empty() || self.paths.iter().any(|p| p.matches(target)))
-            && (self.hosts.is_empty() || host_of(request).is_some_and(|h| self.hosts.iter().any(|p| p.matches(h))))
+            && (self.hosts.is_empty()
+                || host_of(request).is_some_and(|h| self.hosts.iter().any(|p| p.matches(h))))
             && self.headers.iter().all(|t| t.test.holds(fields.all_named(t.name.as_bytes())))
             && self.query.iter().all(|t| t.test.holds(query_values(target, t.name.as_bytes())))
             && self.cookies.iter().all(|t| t.test.holds(cookie_values(request, t.name.as_bytes())))
@@ -207,14 +225,42 @@ impl Condition {
             && self.time.as_ref().is_none_or(|t| t.holds(now))
     }
 
-    /// How many parts are set beside path and host: more is more specific.
-    pub fn weight(&self) -> usize {
-        usize::from(!self.methods.is_any())
-            + self.headers.len()
-            + self.query.len()
-            + self.cookies.len()
+    /// How specific it is beside path and host.
+    pub fn specificity(&self) -> Specificity {
+        let named = || self.headers.iter().chain(&self.query).chain(&self.cookies);
+        let parts = usize::from(!self.methods.is_any())
+            + named().count()
             + usize::from(!self.client.is_empty())
-            + usize::from(self.time.is_some())
+            + usize::from(self.time.is_some());
+        Specificity {
+            parts,
+            exact: named().filter(|t| matches!(t.test, ValueTest::Is(_))).count(),
+            methods: Reverse(self.methods.names().count()),
+            network: self.client.iter().map(IpNet::prefix_len).min().unwrap_or(0),
+        }
+    }
+
+    /// True when it is certain that every request that satisfies `other` satisfies this too, path and host left aside.
+    pub fn covers(&self, other: &Self) -> bool {
+        let implied = |wanted: &[NamedTest], given: &[NamedTest]| {
+            wanted.iter().all(|w| {
+                given.iter().any(|g| {
+                    let stronger = w.test == ValueTest::Present
+                        && matches!(g.test, ValueTest::Is(_) | ValueTest::Prefix(_));
+                    w.name.eq_ignore_ascii_case(&g.name) && (w.test == g.test || stronger)
+                })
+            })
+        };
+        let in_networks = self.client.is_empty()
+            || (!other.client.is_empty()
+                && other.client.iter().all(|o| self.client.iter().any(|n| n.contains(o))))
+            || ["0.0.0.0/0", "::/0"].iter().all(|all| self.client.iter().any(|n| n.to_string() == *all));
+        self.methods.covers(&other.methods)
+            && implied(&self.headers, &other.headers)
+            && implied(&self.query, &other.query)
+            && implied(&self.cookies, &other.cookies)
+            && in_networks
+            && self.time.is_none()
     }
 
     /// True when it is certain that no request satisfies both, path and host left aside.
@@ -222,8 +268,10 @@ impl Condition {
         let differ = |a: &[NamedTest], b: &[NamedTest], single: bool| {
             a.iter().any(|x| {
                 b.iter().any(|y| {
-                    let both_values = matches!((&x.test, &y.test), (ValueTest::Is(v), ValueTest::Is(w)) if v != w);
-                    x.name.eq_ignore_ascii_case(&y.name) && (x.test.excludes(&y.test) || (single && both_values))
+                    let both_values =
+                        matches!((&x.test, &y.test), (ValueTest::Is(v), ValueTest::Is(w)) if v != w);
+                    x.name.eq_ignore_ascii_case(&y.name)
+                        && (x.test.excludes(&y.test) || (single && both_values))
                 })
             })
         };

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use menshen_http1::{FieldName, RequestHead, ResponseHead};
 
+use crate::Failure;
 use crate::body::Transforms;
 use crate::chain::StepSet;
 use crate::notes::Notes;
@@ -14,7 +15,6 @@ use crate::snapshot::{Endpoint, Route, RouteId};
 use crate::target::Target;
 use crate::trace::Trace;
 use crate::worker::Live;
-use crate::Failure;
 
 /// The scheme in which the client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,7 +128,10 @@ impl Failure {
             | Self::BadResponseBody
             | Self::ServiceTruncated => 502,
             Self::NoEndpoint | Self::Overloaded | Self::Stopping => 503,
-            Self::ConnectTimeout | Self::FirstByteTimeout | Self::BetweenBytesTimeout | Self::TotalTimeout => 504,
+            Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::BetweenBytesTimeout
+            | Self::TotalTimeout => 504,
             Self::Loop => 508,
         }
     }

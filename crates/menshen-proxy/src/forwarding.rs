@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use menshen_http1::{FieldName, Fields, RequestHead, write};
 
+use crate::Failure;
 use crate::condition::contains;
 use crate::exchange::{Client, Exchange, Scheme};
 use crate::snapshot::{Gateway, HostPolicy, Listener, Route};
 use crate::template::push_display;
-use crate::Failure;
 
 /// Fields with which a client could pose as a gateway or make a service see another request than we do.
 const IMPERSONATING: [&[u8]; 14] = [
@@ -164,7 +164,10 @@ pub(crate) fn write_request(
     write::field(out, b"host", host);
     let expects = request.expects_continue && content != Outgoing::None;
     write::end_to_end_fields(out, fields, |id| {
-        id == FieldName::HOST || id == FieldName::VIA || is_forwarding(id) || (id == FieldName::EXPECT && !expects)
+        id == FieldName::HOST
+            || id == FieldName::VIA
+            || is_forwarding(id)
+            || (id == FieldName::EXPECT && !expects)
     });
     match content {
         Outgoing::Length(n) => write::content_length(out, n),

@@ -37,7 +37,6 @@ pub mod trace;
 mod wait;
 mod worker;
 
-
 pub use body::{Body, Length, Transform, Transforms};
 pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
 pub use failure::{Blame, Failure, Retry};

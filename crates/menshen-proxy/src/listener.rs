@@ -34,7 +34,12 @@ impl Sockets {
 
     /// No sockets: for configurations that are looked at, not served.
     pub fn unbound(address: SocketAddr) -> Self {
-        Self { address, sockets: Box::default(), connections: AtomicUsize::new(0), clients: ClientCounts::default() }
+        Self {
+            address,
+            sockets: Box::default(),
+            connections: AtomicUsize::new(0),
+            clients: ClientCounts::default(),
+        }
     }
 
     /// The address, with the real port where 0 was asked for.
@@ -144,7 +149,8 @@ mod tests {
     fn connections_are_counted_up_to_the_limit() {
         let s = Sockets::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let limits = ListenerLimits { connections: 2, connections_per_client: 1, ..ListenerLimits::default() };
+        let limits =
+            ListenerLimits { connections: 2, connections_per_client: 1, ..ListenerLimits::default() };
         assert!(s.enter(a, &limits) && !s.enter(a, &limits) && s.enter(b, &limits));
         s.leave(a);
         assert!(s.enter(a, &limits));

@@ -111,7 +111,10 @@ mod tests {
             ..Rewrite::default()
         };
         assert_eq!(apply(&rewrite("^/a/(.*)$", "/b/$1"), "", "/a/x?q").as_deref(), Ok("/b/x?q"));
-        assert_eq!(apply(&rewrite("^/a/(.*)$", "/b/.$1./x"), "", "/a/."), Ok("/a/".replace("/a/", "/b/../x")).and(Err(Failure::BadRewrite)));
+        assert_eq!(
+            apply(&rewrite("^/a/(.*)$", "/b/.$1./x"), "", "/a/."),
+            Ok("/a/".replace("/a/", "/b/../x")).and(Err(Failure::BadRewrite))
+        );
         assert_eq!(apply(&rewrite("^/a", "x"), "", "/a"), Err(Failure::BadRewrite));
         assert_eq!(apply(&rewrite("-", "/"), "", "/a-/b"), Err(Failure::BadRewrite));
     }

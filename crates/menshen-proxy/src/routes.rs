@@ -123,12 +123,22 @@ impl RouteTable {
 
     /// A table with the fallback route only.
     pub fn only(fallback: Route) -> Self {
-        Self { fallback, routes: [].into(), exact: HashMap::default(), below: Vec::new(), any: Tree::default() }
+        Self {
+            fallback,
+            routes: [].into(),
+            exact: HashMap::default(),
+            below: Vec::new(),
+            any: Tree::default(),
+        }
     }
 
     /// The route with this number; the fallback for numbers that are none of this table's.
     pub fn get(&self, id: RouteId) -> &Route {
-        if id == RouteId::FALLBACK { &self.fallback } else { find(&self.routes, id).unwrap_or(&self.fallback) }
+        if id == RouteId::FALLBACK {
+            &self.fallback
+        } else {
+            find(&self.routes, id).unwrap_or(&self.fallback)
+        }
     }
 
     /// All routes but the fallback, with their numbers.

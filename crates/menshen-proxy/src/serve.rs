@@ -9,7 +9,7 @@ use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::reply::Maker;
 use crate::routes::{Found, Lookup};
-use crate::snapshot::{Action, Endpoint, EncodedSlashes, Route, RouteId, Service, ServiceId};
+use crate::snapshot::{Action, EncodedSlashes, Endpoint, Route, RouteId, Service, ServiceId};
 use crate::template::Template;
 use crate::worker::Live;
 use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
@@ -22,7 +22,8 @@ const MAX_ATTEMPTS: u8 = 3;
 /// A reply, and the call whose content it carries.
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
-    pub(crate) call: Option<Call>,
+    /// Boxed, because answers are handed from function to function.
+    pub(crate) call: Option<Box<Call>>,
 }
 
 impl Answer {
@@ -60,7 +61,10 @@ pub(crate) fn enter(exchange: &mut Exchange, live: &Live) -> Result<(), Failure>
     if request.method() == Method::Connect {
         return Err(Failure::ConnectNotOffered);
     }
-    exchange.target.read(request.target(), request.method(), request.fields.get(FieldName::HOST)).map_err(Failure::BadTarget)?;
+    exchange
+        .target
+        .read(request.target(), request.method(), request.fields.get(FieldName::HOST))
+        .map_err(Failure::BadTarget)?;
     forwarding::receive(request, &mut exchange.client, live.listener());
     forwarding::check_loop(&request.fields, &live.snapshot().gateway)?;
     find_route(exchange, live);
@@ -254,7 +258,12 @@ async fn forward<D: Downstream>(
 }
 
 /// Turns a failure into a reply: the `error` filters may change it or name another service.
-async fn recover<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &Live, failure: Failure) -> Answer {
+async fn recover<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    failure: Failure,
+) -> Answer {
     let mut reply = Reply::of_failure(failure, exchange);
     if failure == Failure::MethodNotAllowed {
         allow(exchange, live, &mut reply);

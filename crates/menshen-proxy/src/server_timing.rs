@@ -17,7 +17,9 @@ pub(crate) fn write(out: &mut Vec<u8>, exchange: &Exchange) {
         push_millis(out, micros * 1_000);
     }
     for step in exchange.trace.steps() {
-        let Some(name) = exchange.live.route(step.route).chain.step(step.step).map(|s| &s.id) else { continue };
+        let Some(name) = exchange.live.route(step.route).chain.step(step.step).map(|s| &s.id) else {
+            continue;
+        };
         out.extend_from_slice(b", ");
         out.extend(name.bytes().map(|b| if menshen_http1::is_token_byte(b) { b } else { b'-' }));
         out.extend_from_slice(b";desc=\"");

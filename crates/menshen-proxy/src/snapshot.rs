@@ -54,11 +54,7 @@ pub struct Gateway {
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self {
-            pseudonym: "menshen".into(),
-            server_timing: Box::default(),
-            access_log: None,
-        }
+        Self { pseudonym: "menshen".into(), server_timing: Box::default(), access_log: None }
     }
 }
 
@@ -156,7 +152,15 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { body: s(30), write: s(30), connect: s(2), first_byte: s(30), between_bytes: s(30), tunnel: s(3600), total: None }
+        Self {
+            body: s(30),
+            write: s(30),
+            connect: s(2),
+            first_byte: s(30),
+            between_bytes: s(30),
+            tunnel: s(3600),
+            total: None,
+        }
     }
 }
 
@@ -301,12 +305,7 @@ pub struct Endpoint {
 impl Snapshot {
     /// Listens on nothing and knows no service; what workers start with.
     pub fn empty() -> Self {
-        Self {
-            version: 0,
-            listeners: Arc::from([]),
-            services: Arc::from([]),
-            gateway: Arc::default(),
-        }
+        Self { version: 0, listeners: Arc::from([]), services: Arc::from([]), gateway: Arc::default() }
     }
 
     /// The service with this number.

@@ -61,7 +61,8 @@ impl<T: Default> PerWorker<T> {
 
 /// Upper bounds of the latency histogram, in microseconds.
 pub const LATENCY_BOUNDS: [u64; 14] = [
-    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+    30_000_000,
 ];
 
 /// A latency histogram.
@@ -84,13 +85,14 @@ impl Latency {
     }
 }
 
-/// How many different statuses one route counts apart; further ones are counted as 0.
+/// How many different statuses one route counts apart; requests with further ones are counted together.
 const STATUSES: usize = 24;
 
 /// What is counted for a route by one worker.
 #[derive(Debug, Default)]
 pub struct RouteCells {
     statuses: [(AtomicU16, Counter); STATUSES],
+    other_statuses: Counter,
     /// Content bytes received from clients.
     pub received: Counter,
     /// Content bytes sent to clients.
@@ -111,11 +113,18 @@ impl RouteCells {
                 return counter.add(1);
             }
         }
+        self.other_statuses.add(1);
     }
 
-    /// The statuses counted so far.
+    /// The statuses counted so far; 0 stands for all that found no place.
     pub fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.statuses.iter().map(|(s, c)| (s.load(Ordering::Relaxed), c.get())).take_while(|(s, _)| *s != 0)
+        let known = self
+            .statuses
+            .iter()
+            .map(|(s, c)| (s.load(Ordering::Relaxed), c.get()))
+            .take_while(|(s, _)| *s != 0);
+        let others = self.other_statuses.get();
+        known.chain((others > 0).then_some((0, others)))
     }
 }
 

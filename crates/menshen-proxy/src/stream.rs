@@ -41,7 +41,12 @@ impl Stream {
     }
 
     /// Writes two pieces in one call.
-    pub(crate) fn poll_write_two(&mut self, cx: &mut Context<'_>, a: &[u8], b: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write_two(
+        &mut self,
+        cx: &mut Context<'_>,
+        a: &[u8],
+        b: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if b.is_empty() {
             return self.poll_write(cx, a);
         }

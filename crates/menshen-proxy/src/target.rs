@@ -257,7 +257,9 @@ fn origin_form<'a>(raw: &'a [u8], host: Option<&[u8]>) -> Result<&'a [u8], Targe
     let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = Authority::parse(authority).ok_or(TargetError::Form)?;
-    let same = host.and_then(Authority::parse).is_some_and(|h| h.host.eq_ignore_ascii_case(authority.host) && h.port == authority.port);
+    let same = host
+        .and_then(Authority::parse)
+        .is_some_and(|h| h.host.eq_ignore_ascii_case(authority.host) && h.port == authority.port);
     match (same, path) {
         (false, _) => Err(TargetError::AuthorityDiffers),
         (true, [b'/', ..]) => Ok(path),
@@ -325,7 +327,8 @@ mod tests {
 
     fn read(raw: &str) -> Result<String, TargetError> {
         let mut t = Target::default();
-        t.read(raw.as_bytes(), Method::Get, Some(b"pub:80")).map(|()| String::from_utf8_lossy(t.as_bytes()).into_owned())
+        t.read(raw.as_bytes(), Method::Get, Some(b"pub:80"))
+            .map(|()| String::from_utf8_lossy(t.as_bytes()).into_owned())
     }
 
     #[test]
@@ -390,7 +393,8 @@ mod tests {
     fn segments_come_decoded_and_without_parameters() {
         let mut t = Target::default();
         t.read(b"/a;v=1/b%20c/", Method::Get, None).unwrap();
-        let parts: Vec<_> = t.segments().map(|r| String::from_utf8_lossy(&t.decoded_path()[r]).into_owned()).collect();
+        let parts: Vec<_> =
+            t.segments().map(|r| String::from_utf8_lossy(&t.decoded_path()[r]).into_owned()).collect();
         assert_eq!(parts, ["a", "b c"]);
         t.read(b"/", Method::Get, None).unwrap();
         assert_eq!(t.segments().count(), 0);

@@ -71,7 +71,9 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unclosed => f.write_str("a `{` has no `}`; write `{{` for a brace"),
-            Self::Unknown(name) => write!(f, "`{{{name}}}` is neither a variable of the path nor a known fact"),
+            Self::Unknown(name) => {
+                write!(f, "`{{{name}}}` is neither a variable of the path nor a known fact")
+            }
         }
     }
 }
@@ -142,7 +144,9 @@ fn fill_piece(piece: &Piece, exchange: &Exchange, out: &mut Vec<u8>) {
         Piece::Header(name) => {
             push_legal(out, exchange.request.fields.get_named(name.as_bytes()).unwrap_or_default());
         }
-        Piece::Query(name) => push_legal(out, exchange.target.query_value(name.as_bytes()).unwrap_or_default()),
+        Piece::Query(name) => {
+            push_legal(out, exchange.target.query_value(name.as_bytes()).unwrap_or_default())
+        }
         Piece::Fact(fact) => fill_fact(*fact, exchange, out),
     }
 }
@@ -161,7 +165,8 @@ fn piece(name: &str, variables: Option<&[Box<str>]>) -> Result<Piece, TemplateEr
         return Ok(Piece::Fact(*fact));
     }
     // Used by many routes: it may be a variable of any of them, but it must look like one.
-    let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let is_plain =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if variables.is_none() && is_plain {
         return Ok(Piece::Variable(name.into()));
     }

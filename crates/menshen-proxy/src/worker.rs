@@ -12,8 +12,8 @@ use rustc_hash::FxBuildHasher;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
 
-use crate::access_log::{AccessLog, LogEnds};
 use crate::accept;
+use crate::access_log::{AccessLog, LogEnds};
 use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::condition::UnixSeconds;
@@ -135,7 +135,11 @@ impl Live {
 
     /// A view outside of a running worker, for tests of filters and for `menshen explain`.
     pub fn detached(snapshot: Arc<Snapshot>, listener: Arc<Listener>) -> Rc<Self> {
-        Rc::new(Self { snapshot, listener, worker: Rc::new(Worker::new(0, Arc::new(WorkerStats::new(1)), None)) })
+        Rc::new(Self {
+            snapshot,
+            listener,
+            worker: Rc::new(Worker::new(0, Arc::new(WorkerStats::new(1)), None)),
+        })
     }
 }
 
@@ -174,7 +178,11 @@ impl Worker {
         }
     }
 
-    async fn run(self: Rc<Self>, mut snapshots: watch::Receiver<Arc<Snapshot>>, mut wish: watch::Receiver<Wish>) {
+    async fn run(
+        self: Rc<Self>,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        mut wish: watch::Receiver<Wish>,
+    ) {
         let worker = self.clone();
         tokio::task::spawn_local(async move { worker.timers.run().await });
         let worker = self.clone();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use menshen_control::admin::{self, Order};
 use menshen_control::publish::Publisher;
-use menshen_control::watch::Watch;
 use menshen_control::resolve;
+use menshen_control::watch::Watch;
 use tokio::sync::mpsc;
 
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
@@ -17,7 +17,8 @@ pub(crate) fn start(
     orders: mpsc::Sender<Order>,
     ordered: mpsc::Receiver<Order>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     // The admin listener must not keep the channel open by itself.
     let weak = orders.downgrade();
     drop(orders);

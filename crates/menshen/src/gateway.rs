@@ -67,9 +67,14 @@ impl Gateway {
         let drain = settings.drain.map_or(DRAIN, |d| d.0);
         let log_to = settings.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone());
         // A configuration with errors is told whole before anything else is tried.
-        let admin = if first.problems.has_errors() { None } else { bind_admin(settings.admin.as_ref().map(|a| a.value))? };
+        let admin = if first.problems.has_errors() {
+            None
+        } else {
+            bind_admin(settings.admin.as_ref().map(|a| a.value))?
+        };
 
-        let (log, ends) = LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
+        let (log, ends) =
+            LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
         let ground = Arc::new(Ground::new(workers));
         let shared = Arc::new(Shared { ground, status: Default::default(), log: log.control.clone() });
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));

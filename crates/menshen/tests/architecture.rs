@@ -19,7 +19,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("menshen-config", &[], &["tokio", "axum", "hyper", "reqwest", "httparse", "socket2"]),
     ("menshen-proxy", &["menshen-http1"], &["serde", "serde_json", "schemars", "saphyr-parser", "axum"]),
     ("menshen-filters", &["menshen-config", "menshen-proxy"], &["axum", "saphyr-parser", "socket2"]),
-    ("menshen-control", &["menshen-config", "menshen-filters", "menshen-proxy"], &["saphyr-parser", "httparse"]),
+    (
+        "menshen-control",
+        &["menshen-config", "menshen-filters", "menshen-proxy"],
+        &["saphyr-parser", "httparse"],
+    ),
     (
         "menshen",
         &["menshen-config", "menshen-control", "menshen-filters", "menshen-proxy"],
@@ -131,7 +135,8 @@ fn every_crate_keeps_to_its_dependencies() {
             panic!("`{name}` is new: say in RULES what it may depend on");
         };
         for dependency in dependencies(package) {
-            let allowed = if is_ours(dependency) { ours.contains(&dependency) } else { !never.contains(&dependency) };
+            let allowed =
+                if is_ours(dependency) { ours.contains(&dependency) } else { !never.contains(&dependency) };
             assert!(allowed, "`{name}` must not depend on `{dependency}`");
             assert!(
                 name != "menshen-http1" || CODEC.contains(&dependency),
@@ -144,12 +149,17 @@ fn every_crate_keeps_to_its_dependencies() {
 #[test]
 fn the_data_plane_has_no_locks() {
     let locks = ["Mutex", "RwLock", "Condvar", "Barrier"];
-    nobody_uses(&locks, &["crates/menshen-proxy/src", "crates/menshen-http1/src"], "a worker never waits for another");
+    nobody_uses(
+        &locks,
+        &["crates/menshen-proxy/src", "crates/menshen-http1/src"],
+        "a worker never waits for another",
+    );
 }
 
 #[test]
 fn the_data_plane_does_not_block() {
-    let blocking = ["block_on", "block_in_place", "spawn_blocking", "recv_timeout", "ToSocketAddrs", "lookup_host"];
+    let blocking =
+        ["block_on", "block_in_place", "spawn_blocking", "recv_timeout", "ToSocketAddrs", "lookup_host"];
     let folders = ["crates/menshen-proxy/src/h1", "crates/menshen-filters/src", "crates/menshen-http1/src"];
     nobody_uses(&blocking, &folders, "a worker never waits for another thread, a file or a resolver");
 }
@@ -162,18 +172,25 @@ fn queues_are_bounded() {
 #[test]
 fn the_codec_and_the_configuration_touch_neither_network_nor_files_nor_clocks() {
     let io = ["fs", "TcpStream", "TcpListener", "UdpSocket", "Instant", "SystemTime", "sleep", "spawn"];
-    nobody_uses(&io, &["crates/menshen-http1/src", "crates/menshen-config/src"], "callers own sockets, files and clocks");
+    nobody_uses(
+        &io,
+        &["crates/menshen-http1/src", "crates/menshen-config/src"],
+        "callers own sockets, files and clocks",
+    );
 }
 
 #[test]
 fn a_filter_knows_no_other_filter() {
     let files = sources(&["crates/menshen-filters/src"]);
     let list = read("crates/menshen-filters/src/lib.rs");
-    let module = |path: &str| path.trim_start_matches("crates/menshen-filters/src/").split(['/', '.']).next().unwrap().to_owned();
+    let module = |path: &str| {
+        path.trim_start_matches("crates/menshen-filters/src/").split(['/', '.']).next().unwrap().to_owned()
+    };
     let is_filter = |m: &str| list.contains(&format!("Spec::of::<{m}::"));
     for path in files.iter().filter(|f| is_filter(&module(f))) {
         for (number, line) in code(path) {
-            let used = line.trim().strip_prefix("use crate::").and_then(|u| u.split([':', ';', '{', ' ']).next());
+            let used =
+                line.trim().strip_prefix("use crate::").and_then(|u| u.split([':', ';', '{', ' ']).next());
             let Some(used) = used else { continue };
             let foreign = is_filter(used) && used != module(path);
             assert!(!foreign, "{path}:{number}: a filter uses the filter `{used}`");
@@ -186,7 +203,11 @@ fn unsafe_code_is_forbidden_everywhere() {
     assert!(read("Cargo.toml").contains("unsafe_code = \"forbid\""));
     for package in crates() {
         let manifest = fs::read_to_string(package["manifest_path"].as_str().unwrap()).unwrap();
-        assert!(manifest.contains("[lints]\nworkspace = true"), "`{}` does not take the lints of the workspace", name(&package));
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "`{}` does not take the lints of the workspace",
+            name(&package)
+        );
     }
 }
 
@@ -220,7 +241,11 @@ fn all_versions_stand_in_the_root_manifest() {
                 Some(section) => in_dependencies = section.contains("dependencies"),
                 None => {
                     let taken_over = line.contains(".workspace = true") || line.contains("workspace = true");
-                    assert!(!in_dependencies || taken_over, "`{}`: give the version in the root: {line}", name(&package));
+                    assert!(
+                        !in_dependencies || taken_over,
+                        "`{}`: give the version in the root: {line}",
+                        name(&package)
+                    );
                 }
             }
         }
@@ -232,7 +257,8 @@ fn links_between_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> = Vec::new();
     for folder in ["", "docs", "docs/filters", "examples", "demo", "bench", "fuzz"] {
         let entries = fs::read_dir(root().join(folder)).unwrap();
-        documents.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
+        documents
+            .extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
     }
     let mut broken = Vec::new();
     for document in &documents {

@@ -24,4 +24,20 @@ pub struct Listener {
     /// Proxies in front of this listener whose word about the client is believed. Default: those of the gateway.
     #[serde(default)]
     pub trusted_proxies: Option<Vec<Cidr>>,
+    /// What happens to field names with an underscore, which some services read as a hyphen. Default: `refuse`.
+    #[serde(default)]
+    pub underscores: Underscores,
+}
+
+/// What happens to field names with an underscore: `X_User` can pose as `X-User`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Underscores {
+    /// The request is refused with 400.
+    #[default]
+    Refuse,
+    /// Such fields are dropped.
+    Drop,
+    /// Such fields are passed on.
+    Allow,
 }

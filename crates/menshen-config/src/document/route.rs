@@ -51,15 +51,32 @@ pub struct Route {
     /// Filters, in this order.
     #[serde(default)]
     pub filters: Vec<FilterItem>,
+    /// What happens to an escaped slash (`%2F`) in the path. Default: `refuse`.
+    #[serde(default)]
+    pub encoded_slashes: EncodedSlashes,
+    /// Names of trailer fields of the reply that are passed on; all others are dropped.
+    #[serde(default)]
+    pub trailers: OneOrMany<Spanned<String>>,
     /// How long is waited. Default: what the service says.
     #[serde(default)]
     pub timeouts: CallTimeouts,
     /// The most that is accepted. Default: what the listener says.
     #[serde(default)]
     pub limits: RouteLimits,
-    /// Requests and what should happen to them; run by `menshen check`.
+    /// Requests and what should happen to them; run by `menshen test`.
     #[serde(default)]
     pub tests: Vec<RouteTest>,
+}
+
+/// What happens to an escaped slash in a path: to some services it is a slash, to others a part of a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncodedSlashes {
+    /// The request is refused with 400.
+    #[default]
+    Refuse,
+    /// It is passed on; matching takes it for a part of its segment.
+    Allow,
 }
 
 /// A regular expression and what replaces its match.

@@ -21,6 +21,8 @@ pub struct Timeouts {
     pub first_byte: Option<Bounded<Duration>>,
     /// For the next bytes of the reply, or `none`. Default: `30s`.
     pub between_bytes: Option<Bounded<Duration>>,
+    /// For a byte in either direction of a tunnel (WebSocket), or `none`. Default: `1h`.
+    pub tunnel: Option<Bounded<Duration>>,
     /// For the whole exchange, or `none`. Default: `none`.
     pub total: Option<Bounded<Duration>>,
 }
@@ -39,6 +41,8 @@ pub struct CallTimeouts {
     pub first_byte: Option<Bounded<Duration>>,
     /// For the next bytes of the reply, or `none`. Default: `30s`.
     pub between_bytes: Option<Bounded<Duration>>,
+    /// For a byte in either direction of a tunnel (WebSocket), or `none`. Default: `1h`.
+    pub tunnel: Option<Bounded<Duration>>,
     /// For the whole exchange, or `none`. Default: `none`.
     pub total: Option<Bounded<Duration>>,
 }

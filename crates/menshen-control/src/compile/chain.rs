@@ -42,7 +42,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Builds the steps of a list of items.
-    pub(super) fn steps(&self, items: &[FilterItem], scope: &Scope<'_>, problems: &mut Problems) -> Vec<Built> {
+    pub(super) fn steps(
+        &self,
+        items: &[FilterItem],
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Built> {
         items.iter().filter_map(|item| self.step(item, scope, problems)).collect()
     }
 
@@ -73,7 +78,8 @@ impl<'a> Builder<'a> {
         };
         let mut step = self.empty_step(spec.name, item, scope, problems);
         if step.mode == Mode::Shadow && !spec.contract.decides {
-            let message = format!("`{}` never refuses anything, so there is nothing to watch in shadow", spec.name);
+            let message =
+                format!("`{}` never refuses anything, so there is nothing to watch in shadow", spec.name);
             problems.error(item.at, &item.path, message).hint("write `mode: off` to leave it out");
         }
         let mut setup = Setup {
@@ -89,11 +95,18 @@ impl<'a> Builder<'a> {
         Some(Built { step: Arc::new(step), spec: Some(spec), item: Arc::new(item.clone()) })
     }
 
-    fn group(&self, item: &FilterItem, members: &[FilterItem], scope: &Scope<'_>, problems: &mut Problems) -> Built {
+    fn group(
+        &self,
+        item: &FilterItem,
+        members: &[FilterItem],
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Built {
         let alternatives = self.steps(members, scope, problems);
         for built in &alternatives {
             if built.spec.is_some_and(|s| !s.contract.decides) {
-                let message = format!("`{}` always passes, so what stands behind it is never asked", built.step.name);
+                let message =
+                    format!("`{}` always passes, so what stands behind it is never asked", built.step.name);
                 problems.error(built.item.at, &built.item.path, message);
             }
         }

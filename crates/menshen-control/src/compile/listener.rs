@@ -3,17 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use menshen_config::document::{Bind, Listener as Written};
+use menshen_config::document::{Bind, Listener as Written, Underscores as WrittenUnderscores};
 use menshen_config::{Document, Entry, Path, Problems};
 use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
-use menshen_proxy::{
-    Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, ServiceId, Sockets,
-};
 use menshen_proxy::stats::RouteStats;
+use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets};
 
-use super::chain::{self, Built, Builder, Scope};
+use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
 use super::{Purpose, route, settings};
 use crate::Ground;
@@ -46,12 +44,17 @@ pub(super) fn compile(
     }
     let own = own_steps(name, written, place, problems);
     let table = table(name, written, &own, place, problems)?;
-    let trusted = written.trusted_proxies.as_deref().or(gateway.trusted_proxies.as_deref()).unwrap_or_default();
+    let trusted =
+        written.trusted_proxies.as_deref().or(gateway.trusted_proxies.as_deref()).unwrap_or_default();
     Some(Listener {
         name: name.into(),
         sockets: sockets(&written.bind, &path, place, problems)?,
         head,
-        underscores: Underscores::default(),
+        underscores: match written.underscores {
+            WrittenUnderscores::Refuse => Underscores::Refuse,
+            WrittenUnderscores::Drop => Underscores::Drop,
+            WrittenUnderscores::Allow => Underscores::Allow,
+        },
         limits: settings::listener_limits(limits),
         timeouts: settings::client_timeouts([&written.timeouts, &gateway.timeouts]),
         trusted_proxies: settings::networks(trusted),
@@ -60,7 +63,12 @@ pub(super) fn compile(
 }
 
 /// The listener's own filters, shared by all its routes.
-fn own_steps(name: &str, written: &Written, place: &mut Place<'_, '_>, problems: &mut Problems) -> Vec<Built> {
+fn own_steps(
+    name: &str,
+    written: &Written,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Vec<Built> {
     let services = |service: &str| place.services.number(service);
     let scope = Scope { variables: None, services: &services, prefix: &format!("{name}.") };
     place.chains.steps(&written.filters, &scope, problems)
@@ -93,7 +101,9 @@ fn sockets(
                 }
                 _ => (e.to_string(), "check the address"),
             };
-            problems.error(bind.span, path.key("bind"), format!("cannot listen on {address}: {what}")).hint(hint);
+            problems
+                .error(bind.span, path.key("bind"), format!("cannot listen on {address}: {what}"))
+                .hint(hint);
             None
         }
     }
@@ -117,17 +127,20 @@ fn table(
             continue;
         }
         let id = RouteId(u32::try_from(routes.len() + 1).unwrap_or(u32::MAX));
-        if let Some((route, place_in_table)) = route::compile(route_name, entry, id, &listener, place, problems) {
+        if let Some((route, place_in_table)) =
+            route::compile(route_name, entry, id, &listener, place, problems)
+        {
             routes.push(route);
             entries.push(place_in_table);
         }
     }
-    let names: Vec<&str> = if problems.has_errors() { return None } else { document.routes.names().collect() };
+    if problems.has_errors() {
+        return None;
+    }
     let numbered: Vec<Box<str>> = routes.iter().map(|r: &Route| r.name.clone()).collect();
     match RouteTable::new(fallback(name, &shared, place), routes, &entries) {
         Ok(table) => Some(table),
         Err(conflicts) => {
-            debug_assert!(names.len() >= numbered.len());
             for conflict in conflicts.iter().take(100) {
                 tell(conflict, &numbered, document, problems);
             }
@@ -146,7 +159,11 @@ fn tell(conflict: &Conflict, names: &[Box<str>], document: &Document, problems: 
             .error(at, path, format!("route `{second}` matches the same requests as route `{first}`"))
             .hint("make one of them more specific, or put both into one `weight` group"),
         ConflictKind::Shadowed => problems
-            .error(at, path, format!("route `{second}` is never reached: route `{first}` takes all its requests"))
+            .error(
+                at,
+                path,
+                format!("route `{second}` is never reached: route `{first}` takes all its requests"),
+            )
             .hint("remove one of them"),
     };
 }
@@ -169,9 +186,4 @@ fn fallback(name: &str, chain: &Arc<menshen_proxy::chain::Chain>, place: &Place<
         encoded_slashes: EncodedSlashes::Allow,
         trailers: Box::default(),
     }
-}
-
-/// Finds services for filters.
-pub(super) fn number(services: &Services, name: &str) -> Option<ServiceId> {
-    services.number(name)
 }

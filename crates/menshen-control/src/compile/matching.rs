@@ -5,9 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use menshen_config::matching::{Day, FieldTest, HostPattern as WrittenHost, Match, PathPattern, Segment as Written, TimeWindow};
+use menshen_config::matching::{
+    Day, FieldTest, HostPattern as WrittenHost, Match, PathPattern, Segment as Written, TimeWindow,
+};
 use menshen_config::{Path, Problems, Spanned};
-use menshen_proxy::condition::{Condition, HostPattern, Methods, NamedTest, TimeTest, UnixSeconds, ValueTest};
+use menshen_proxy::condition::{
+    Condition, HostPattern, Methods, NamedTest, TimeTest, UnixSeconds, ValueTest,
+};
 use menshen_proxy::pattern::{Pattern, Segment};
 
 /// A compiled `match`.
@@ -31,7 +35,11 @@ pub(super) fn route_match(written: &Spanned<Match>, path: &Path, problems: &mut 
     let names: Vec<Box<[Box<str>]>> = written.path.iter().map(|p| variables(p)).collect();
     if let Some((_, other)) = names.iter().zip(written.path.iter()).find(|(n, _)| Some(*n) != names.first()) {
         problems
-            .error(other.span, path.key("match"), "the paths of one route must bind the same names in the same order")
+            .error(
+                other.span,
+                path.key("match"),
+                "the paths of one route must bind the same names in the same order",
+            )
             .hint("make two routes of it");
     }
     let condition = condition(written, path, problems);
@@ -154,7 +162,9 @@ fn window(written: &Spanned<TimeWindow>, path: &Path, problems: &mut Problems) -
             Ok(zone) => zone,
             Err(_) => {
                 let message = format!("this machine knows no time zone `{name}`");
-                problems.error(written.span, path.key("zone"), message).hint("write for example `Europe/Berlin`");
+                problems
+                    .error(written.span, path.key("zone"), message)
+                    .hint("write for example `Europe/Berlin`");
                 return None;
             }
         },
@@ -189,7 +199,8 @@ impl TimeTest for Window {
             return true;
         }
         let local = Timestamp::from_second(now).unwrap_or_default().to_zoned(self.zone.clone());
-        let minute = u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0);
+        let minute =
+            u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0);
         let today = local.weekday();
         let on = |day: Weekday| self.days.is_empty() || self.days.contains(&day);
         match self.daily {
@@ -226,7 +237,13 @@ mod tests {
 
     #[test]
     fn moments_bound_a_window() {
-        let w = Window { after: Some(100), before: Some(200), daily: None, days: Vec::new(), zone: TimeZone::UTC };
+        let w = Window {
+            after: Some(100),
+            before: Some(200),
+            daily: None,
+            days: Vec::new(),
+            zone: TimeZone::UTC,
+        };
         assert_eq!([99, 100, 199, 200].map(|t| w.holds(t)), [false, true, true, false]);
     }
 }

@@ -15,13 +15,17 @@ pub(super) fn check(steps: &[Built], shared: usize, problems: &mut Problems) {
         if this.answers_preflight
             && let Some(refuser) = before.iter().find(|b| contract(b).refuses_callers)
         {
-            let message = format!("`{}` stands behind `{}`, which can refuse preflights", built.step.name, refuser.step.name);
+            let message = format!(
+                "`{}` stands behind `{}`, which can refuse preflights",
+                built.step.name, refuser.step.name
+            );
             problems
                 .warning(built.item.at, &built.item.path, message)
                 .hint("browsers send preflights without credentials: put it first");
         }
         if this.uses_request_id && !before.iter().any(|b| contract(b).sets_request_id) {
-            let message = format!("`{}` uses the request id, but no `request-id` stands before it", built.step.name);
+            let message =
+                format!("`{}` uses the request id, but no `request-id` stands before it", built.step.name);
             problems.warning(built.item.at, &built.item.path, message);
         }
         let is_unconditional = |b: &Built| b.step.when.is_none();
@@ -30,7 +34,8 @@ pub(super) fn check(steps: &[Built], shared: usize, problems: &mut Problems) {
             && is_unconditional(built)
             && before.iter().any(|b| b.step.name == built.step.name && is_unconditional(b))
         {
-            let message = format!("`{}` runs twice on this route; the outer one has the last word", built.step.name);
+            let message =
+                format!("`{}` runs twice on this route; the outer one has the last word", built.step.name);
             problems.warning(built.item.at, &built.item.path, message);
         }
     }

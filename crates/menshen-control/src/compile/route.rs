@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use menshen_config::document::{Listener as WrittenListener, QueryEdit, Redirect, Respond, Route as Written, RouteHost, Target};
+use menshen_config::document::{
+    EncodedSlashes as WrittenSlashes, Listener as WrittenListener, QueryEdit, Redirect, Respond,
+    Route as Written, RouteHost, Target,
+};
 use menshen_config::node::{Key, Value};
 use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span};
 use menshen_proxy::chain::Chain;
@@ -57,12 +60,27 @@ pub(super) fn compile(
             [&behind.listener.timeouts, &gateway.timeouts],
         ),
         body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
-        encoded_slashes: EncodedSlashes::default(),
-        trailers: Box::default(),
+        encoded_slashes: match written.encoded_slashes {
+            WrittenSlashes::Refuse => EncodedSlashes::Refuse,
+            WrittenSlashes::Allow => EncodedSlashes::Allow,
+        },
+        trailers: trailers(written, &path, problems),
         stats: place.ground.routes.get(name.into(), || RouteStats::new(place.ground.workers)),
     };
-    let share = written.matches.weight.as_ref().map(|w| Share { group: w.group.as_str().into(), share: w.share });
+    let share =
+        written.matches.weight.as_ref().map(|w| Share { group: w.group.as_str().into(), share: w.share });
     Some((route, TableEntry { hosts: matcher.hosts, paths: matcher.paths, share, route: id }))
+}
+
+fn trailers(written: &Written, path: &Path, problems: &mut Problems) -> Box<[Box<str>]> {
+    for name in written.trailers.iter().filter(|t| !valid_name(t.value.as_bytes())) {
+        problems.error(
+            name.span,
+            path.key("trailers"),
+            format!("`{}` is not the name of a field", name.value),
+        );
+    }
+    written.trailers.iter().map(|t| t.value.as_str().into()).collect()
 }
 
 struct Context<'a> {
@@ -100,7 +118,9 @@ fn action(
         }
         Target::Url(url) => {
             if url.protocol == menshen_config::document::Protocol::Https {
-                problems.error(at, &to, "services over TLS are not supported yet").hint("use http:// for now");
+                problems
+                    .error(at, &to, "services over TLS are not supported yet")
+                    .hint("use http:// for now");
             }
             let service = place.services.at_url(url, at);
             (Action::Service { service, base: url.base.clone() }, Some(service))
@@ -137,7 +157,12 @@ fn fixed(respond: &Respond, at: Span, path: &Path, problems: &mut Problems) -> F
     FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into() }
 }
 
-fn rewrite(written: &Written, paths: &[menshen_proxy::pattern::Pattern], path: &Path, problems: &mut Problems) -> Rewrite {
+fn rewrite(
+    written: &Written,
+    paths: &[menshen_proxy::pattern::Pattern],
+    path: &Path,
+    problems: &mut Problems,
+) -> Rewrite {
     let mut strip = 0;
     if let Some(prefix) = &written.strip {
         let parts: Vec<&str> = prefix.0.split('/').filter(|s| !s.is_empty()).collect();
@@ -150,7 +175,11 @@ fn rewrite(written: &Written, paths: &[menshen_proxy::pattern::Pattern], path: &
         };
         if !paths.iter().all(starts) {
             problems
-                .error(prefix.span, path.key("strip"), format!("the match does not start with `{}`", prefix.value.0))
+                .error(
+                    prefix.span,
+                    path.key("strip"),
+                    format!("the match does not start with `{}`", prefix.value.0),
+                )
                 .hint("strip what every matched path starts with");
         }
     }
@@ -167,9 +196,14 @@ fn rewrite(written: &Written, paths: &[menshen_proxy::pattern::Pattern], path: &
 /// A linear-time pattern of bounded size.
 pub(super) fn regex(text: &str) -> Result<regex::bytes::Regex, String> {
     const LARGEST: usize = 1 << 20;
-    regex::bytes::RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build().map_err(|e| match e {
-        regex::Error::CompiledTooBig(_) => format!("the pattern `{text}` is too large; make it simpler"),
-        e => format!("`{text}` is not a regular expression: {}", e.to_string().lines().last().unwrap_or_default()),
+    regex::bytes::RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build().map_err(|e| {
+        match e {
+            regex::Error::CompiledTooBig(_) => format!("the pattern `{text}` is too large; make it simpler"),
+            e => format!(
+                "`{text}` is not a regular expression: {}",
+                e.to_string().lines().last().unwrap_or_default()
+            ),
+        }
     })
 }
 
@@ -186,7 +220,7 @@ fn route_chain(
     }
     let path = Path::root().key("routes").key(name);
     let services = &*place.services;
-    let services = |service: &str| super::listener::number(services, service);
+    let services = |service: &str| services.number(service);
     let scope = Scope { variables: Some(variables), services: &services, prefix: &format!("{name}.") };
     let mut steps = behind.own.to_vec();
     for scheme in &written.scheme {
@@ -214,7 +248,8 @@ fn query_item(edit: &QueryEdit, at: Span, path: &Path) -> FilterItem {
         span: at,
         value: Value::Map(map.iter().map(|(n, v)| (key(n), text(v))).collect()),
     };
-    let list = |list: &[String]| Node { span: at, value: Value::List(list.iter().map(|n| text(n)).collect()) };
+    let list =
+        |list: &[String]| Node { span: at, value: Value::List(list.iter().map(|n| text(n)).collect()) };
     let parts = [("set", map(&edit.set)), ("add", map(&edit.add)), ("remove", list(&edit.remove))];
     let config = Node { span: at, value: Value::Map(parts.into_iter().map(|(n, v)| (key(n), v)).collect()) };
     FilterItem {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use menshen_config::document::{Balance as WrittenBalance, CallTimeouts, Protocol, Service as Written, ServiceHost, Url};
+use menshen_config::document::{
+    Balance as WrittenBalance, CallTimeouts, Protocol, Service as Written, ServiceHost, Url,
+};
 use menshen_config::{Document, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
 use menshen_proxy::stats::ServiceStats;
@@ -37,7 +39,11 @@ impl Services {
         let mut services = Self::default();
         for (name, entry) in document.services.iter() {
             if entry.protocol == Protocol::Https {
-                problems.error(entry.at, format!("services.{name}"), "services over TLS are not supported yet");
+                problems.error(
+                    entry.at,
+                    format!("services.{name}"),
+                    "services over TLS are not supported yet",
+                );
             }
             services.add(name.into(), entry.at, entry.value.clone());
         }
@@ -88,7 +94,12 @@ impl Services {
     }
 
     /// Compiles all services; the same again when addresses have changed.
-    pub(crate) fn compile(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Arc<[Arc<Service>]> {
+    pub(crate) fn compile(
+        &self,
+        ground: &Ground,
+        purpose: Purpose,
+        problems: &mut Problems,
+    ) -> Arc<[Arc<Service>]> {
         self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
     }
 }
@@ -136,7 +147,11 @@ impl Plan {
             }
         }
         if endpoints.iter().all(|e| e.weight == 0) && !endpoints.is_empty() {
-            problems.warning(self.at, format!("services.{}", self.name), "every endpoint has weight 0 and gets nothing");
+            problems.warning(
+                self.at,
+                format!("services.{}", self.name),
+                "every endpoint has weight 0 and gets nothing",
+            );
         }
         endpoints
     }

@@ -19,8 +19,24 @@ const UNBOUNDED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Names of standard members of an access-log line.
 pub(crate) const LOG_MEMBERS: [&str; 18] = [
-    "time", "client", "id", "method", "host", "path", "query", "route", "service", "endpoint", "attempts", "status",
-    "code", "received", "sent", "micros", "service-micros", "filters",
+    "time",
+    "client",
+    "id",
+    "method",
+    "host",
+    "path",
+    "query",
+    "route",
+    "service",
+    "endpoint",
+    "attempts",
+    "status",
+    "code",
+    "received",
+    "sent",
+    "micros",
+    "service-micros",
+    "filters",
 ];
 
 pub(super) fn gateway(document: &Document, ground: &Ground, problems: &mut Problems) -> Gateway {
@@ -52,7 +68,10 @@ fn access_log(document: &Document, problems: &mut Problems) -> Option<Format> {
         let message = format!("a line has no member `{}`", name.value);
         problems.error(name.span, "gateway.access-log.omit", message).maybe_hint(hint);
     }
-    Some(Format { fields: fields.into(), omit: written.omit.iter().map(|n| n.value.as_str().into()).collect() })
+    Some(Format {
+        fields: fields.into(),
+        omit: written.omit.iter().map(|n| n.value.as_str().into()).collect(),
+    })
 }
 
 pub(super) fn networks(list: &[Cidr]) -> Box<[IpNet]> {
@@ -66,7 +85,8 @@ fn first<T: Copy>(places: impl IntoIterator<Item = Option<T>>) -> Option<T> {
 
 pub(super) fn head_limits(places: [&Limits; 2]) -> HeadLimits {
     let default = HeadLimits::default();
-    let size = |s: Option<u64>, default: usize| s.map_or(default, |s| usize::try_from(s).unwrap_or(usize::MAX));
+    let size =
+        |s: Option<u64>, default: usize| s.map_or(default, |s| usize::try_from(s).unwrap_or(usize::MAX));
     HeadLimits {
         head: size(first(places.map(|l| l.head.map(|s| s.0))), default.head),
         fields: first(places.map(|l| l.fields)).map_or(default.fields, |n| n as usize),
@@ -85,7 +105,10 @@ pub(super) fn listener_limits(places: [&Limits; 2]) -> ListenerLimits {
     }
 }
 
-pub(super) fn body_limit(route: Option<Bounded<menshen_config::quantity::Size>>, places: [&Limits; 2]) -> u64 {
+pub(super) fn body_limit(
+    route: Option<Bounded<menshen_config::quantity::Size>>,
+    places: [&Limits; 2],
+) -> u64 {
     const DEFAULT: u64 = 10 * 1024 * 1024;
     let written = route.or_else(|| first(places.map(|l| l.body)));
     written.map_or(DEFAULT, |b| b.bound().map_or(u64::MAX, |s| s.0))
@@ -102,7 +125,8 @@ pub(super) fn client_timeouts(places: [&Written; 2]) -> ClientTimeouts {
 /// What a route does not say, its service says, then its listener, then the gateway.
 pub(super) fn timeouts(narrow: [&CallTimeouts; 2], wide: [&Written; 2]) -> Timeouts {
     let default = Timeouts::default();
-    let plain = |n: [Option<menshen_config::quantity::Duration>; 4], default| first(n).map_or(default, |d| d.0);
+    let plain =
+        |n: [Option<menshen_config::quantity::Duration>; 4], default| first(n).map_or(default, |d| d.0);
     let bounded = |n: [Option<Bounded<menshen_config::quantity::Duration>>; 4], default| {
         first(n).map_or(default, |b| b.bound().map_or(UNBOUNDED, |d| d.0))
     };
@@ -114,8 +138,11 @@ pub(super) fn timeouts(narrow: [&CallTimeouts; 2], wide: [&Written; 2]) -> Timeo
         write: plain([a.write, b.write, c.write, d.write], default.write),
         connect: plain([a.connect, b.connect, c.connect, d.connect], default.connect),
         first_byte: bounded([a.first_byte, b.first_byte, c.first_byte, d.first_byte], default.first_byte),
-        between_bytes: bounded([a.between_bytes, b.between_bytes, c.between_bytes, d.between_bytes], default.between_bytes),
-        tunnel: default.tunnel,
+        between_bytes: bounded(
+            [a.between_bytes, b.between_bytes, c.between_bytes, d.between_bytes],
+            default.between_bytes,
+        ),
+        tunnel: bounded([a.tunnel, b.tunnel, c.tunnel, d.tunnel], default.tunnel),
         total: total.and_then(Bounded::bound).map(|t| t.0),
     }
 }

@@ -4,6 +4,8 @@ use menshen_proxy::http1::{FieldName, Fields};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::accept::member;
+
 /// A content coding.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -45,7 +47,11 @@ pub(super) enum Choice {
 /// Of the codings offered, the one that the client likes best; the first of several that it likes alike.
 pub(super) fn choose(request: &Fields, offered: &[Coding]) -> Choice {
     let weight = |is_named: &dyn Fn(&[u8]) -> bool| {
-        request.members(FieldName::ACCEPT_ENCODING).map(member).find(|(name, _)| is_named(name)).map(|(_, q)| q)
+        request
+            .members(FieldName::ACCEPT_ENCODING)
+            .map(member)
+            .find(|(name, _)| is_named(name))
+            .map(|(_, q)| q)
     };
     let others = weight(&|name| name == b"*");
     let plain = weight(&|name| name.eq_ignore_ascii_case(b"identity"));
@@ -62,31 +68,6 @@ pub(super) fn choose(request: &Fields, offered: &[Coding]) -> Choice {
         Some((coding, _)) if plain.or(others) == Some(0) => Choice::OnlyCoded(coding),
         Some((coding, _)) => Choice::Coded(coding),
     }
-}
-
-/// `gzip;q=0.5` as a name and a weight in thousandths. A weight that cannot be read is none.
-fn member(text: &[u8]) -> (&[u8], u16) {
-    let mut parts = text.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|p| p.strip_prefix(b"q=").or_else(|| p.strip_prefix(b"Q=")));
-    (name, weight.map_or(1000, thousandths))
-}
-
-/// `0.5` is 500: a digit and up to three decimals.
-fn thousandths(text: &[u8]) -> u16 {
-    let (whole, decimals) = match text {
-        [whole] => (*whole, &[][..]),
-        [whole, b'.', decimals @ ..] => (*whole, decimals),
-        _ => return 0,
-    };
-    if !matches!(whole, b'0' | b'1') || decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
-        return 0;
-    }
-    let mut value = u16::from(whole - b'0');
-    for place in 0..3 {
-        value = value * 10 + decimals.get(place).map_or(0, |d| u16::from(*d - b'0'));
-    }
-    value.min(1000)
 }
 
 #[cfg(test)]

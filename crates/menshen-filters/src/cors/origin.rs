@@ -30,7 +30,9 @@ impl TryFrom<String> for Origin {
         }
         let refused = |hint: &str| format!("`{text}` is not an origin\n{hint}");
         if text == "null" {
-            return Err(refused("every sandboxed page of anybody has the origin `null`; name the pages that you trust"));
+            return Err(refused(
+                "every sandboxed page of anybody has the origin `null`; name the pages that you trust",
+            ));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(refused(&format!("write `https://{text}`")));
@@ -54,7 +56,8 @@ impl TryFrom<String> for Origin {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
             None => are_labels(below.unwrap_or(host).as_bytes()),
         };
-        let is_port = port.is_none_or(|p| p.parse::<u16>().is_ok_and(|n| n > 0 && !p.starts_with(['+', '0'])));
+        let is_port =
+            port.is_none_or(|p| p.parse::<u16>().is_ok_and(|n| n > 0 && !p.starts_with(['+', '0'])));
         if host.contains('*') && (below.is_none() || below.is_some_and(|b| b.contains('*'))) {
             return Err(refused("a `*` stands for the first labels only, as in `https://*.example.org`"));
         }
@@ -79,7 +82,8 @@ fn is_scheme(text: &str) -> bool {
 /// One or more labels with dots between them, in small letters.
 fn are_labels(text: &[u8]) -> bool {
     let is_label_byte = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    text.split(|b| *b == b'.').all(|label| !label.is_empty() && label.len() <= 63 && label.iter().all(is_label_byte))
+    text.split(|b| *b == b'.')
+        .all(|label| !label.is_empty() && label.len() <= 63 && label.iter().all(is_label_byte))
 }
 
 impl Origin {
@@ -106,7 +110,13 @@ mod tests {
 
     #[test]
     fn origins_are_read_as_browsers_write_them() {
-        for text in ["https://a.example", "http://localhost:3000", "https://[::1]:8443", "http://127.0.0.1", "app://x"] {
+        for text in [
+            "https://a.example",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "http://127.0.0.1",
+            "app://x",
+        ] {
             assert!(origin(text).unwrap().matches(text.as_bytes()), "{text}");
         }
         assert!(origin("https://*.example.org:8443").unwrap().matches(b"https://a.b.example.org:8443"));

@@ -16,7 +16,9 @@ fn page(origin: &str) -> String {
 }
 
 fn preflight(origin: &str, more: &str) -> String {
-    format!("OPTIONS /a HTTP/1.1\r\nHost: api.example\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: PUT\r\n{more}\r\n")
+    format!(
+        "OPTIONS /a HTTP/1.1\r\nHost: api.example\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: PUT\r\n{more}\r\n"
+    )
 }
 
 /// The reply to a request of a page, with what the service says itself.
@@ -68,7 +70,11 @@ fn only_origins_that_are_named_are_allowed_whatever_they_look_like() {
     ] {
         let shown = origin.get(..60).unwrap_or(origin);
         let t = reply(FILTER, &page(origin), &[]);
-        assert_eq!(t.field("access-control-allow-origin").as_deref(), is_allowed.then_some(origin), "{shown}");
+        assert_eq!(
+            t.field("access-control-allow-origin").as_deref(),
+            is_allowed.then_some(origin),
+            "{shown}"
+        );
         assert_eq!(t.field("vary").as_deref(), Some("Origin"), "{shown}");
         let t = answer(FILTER, &preflight(origin, ""));
         assert_eq!(t.status(), 204);
@@ -121,7 +127,9 @@ fn what_the_service_or_an_inner_filter_says_is_replaced_by_one_value_each() {
     assert!(ACA.iter().all(|name| t.field(name).is_none()));
 
     // A later filter that sets the field runs before this one on the way back.
-    let both = format!("- {FILTER}\n- headers: {{ response: {{ set: {{ access-control-allow-origin: 'https://evil.com' }} }} }}");
+    let both = format!(
+        "- {FILTER}\n- headers: {{ response: {{ set: {{ access-control-allow-origin: 'https://evil.com' }} }} }}"
+    );
     let t = reply(&both, &page("https://app.example.com"), &[]);
     assert_eq!(t.field("access-control-allow-origin").unwrap(), "https://app.example.com");
 }
@@ -161,7 +169,10 @@ fn unsafe_or_useless_settings_are_refused() {
         ("cors: []", "no origin is named"),
         ("cors: { origins: '*', credentials: allowed }", "every page anywhere could act as the user"),
         ("cors: { origins: ['*', 'https://a.example'] }", "`*` is every origin"),
-        ("cors: { origins: https://a.example, expose: '*', credentials: allowed }", "take `*` for the name of a field"),
+        (
+            "cors: { origins: https://a.example, expose: '*', credentials: allowed }",
+            "take `*` for the name of a field",
+        ),
         ("cors: { origins: https://a.example, headers: 'X A' }", "`X A` is not the name of a header field"),
         ("cors: { origins: https://a.example, methods: get }", "did you mean `GET`?"),
         ("cors: { origins: https://a.example, max-age: 600 }", "a duration needs a unit"),

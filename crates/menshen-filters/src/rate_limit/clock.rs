@@ -156,7 +156,9 @@ mod tests {
 
     #[test]
     fn rates_from_one_a_day_to_a_million_a_second_keep_their_pace_for_years() {
-        for (rate, per_year) in [("1/day", 365_u64), ("100/s", 3_153_600_000), ("3/s", 94_608_000), ("7/week", 365)] {
+        for (rate, per_year) in
+            [("1/day", 365_u64), ("100/s", 3_153_600_000), ("3/s", 94_608_000), ("7/week", 365)]
+        {
             let requests = pace(rate).parts(YEAR) as f64 / PARTS as f64;
             assert!((requests / per_year as f64 - 1.0).abs() < 1e-6, "{rate}: {requests}");
         }

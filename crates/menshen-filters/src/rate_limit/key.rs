@@ -17,10 +17,16 @@ pub(super) fn of(per: &Per, exchange: &Exchange, seed: &RandomState) -> u64 {
             Part::Address { ipv6_bits } => address(exchange.client.address, *ipv6_bits, &mut hasher),
             Part::Route => named(exchange.route().name.as_bytes().iter().copied(), &mut hasher),
             Part::Header(name) => {
-                only_one(exchange.request.fields.all_named(name.as_bytes()).map(|v| v.iter().copied()), &mut hasher);
+                only_one(
+                    exchange.request.fields.all_named(name.as_bytes()).map(|v| v.iter().copied()),
+                    &mut hasher,
+                );
             }
             Part::Cookie(name) => {
-                only_one(cookie_values(&exchange.request, name.as_bytes()).map(|v| v.iter().copied()), &mut hasher);
+                only_one(
+                    cookie_values(&exchange.request, name.as_bytes()).map(|v| v.iter().copied()),
+                    &mut hasher,
+                );
             }
             Part::Query(name) => {
                 let pairs = query_pairs(exchange.target.query().unwrap_or_default());

@@ -27,10 +27,14 @@ impl TryFrom<String> for Phrase {
         let rate = words.next().unwrap_or_default().parse::<Rate>().map_err(|e| e.to_string())?;
         let burst = match (words.next(), words.next(), words.next()) {
             (None, ..) => None,
-            (Some("burst"), Some(number), None) => Some(number.parse().map_err(|_| format!("`{number}` is no number"))?),
+            (Some("burst"), Some(number), None) => {
+                Some(number.parse().map_err(|_| format!("`{number}` is no number"))?)
+            }
             _ => {
                 let rest = text.trim_start().split_once(' ').map_or(text, |(_, rest)| rest.trim());
-                return Err(format!("`{rest}` is not understood\nwrite for example `{rate} burst 20 per ip`"));
+                return Err(format!(
+                    "`{rest}` is not understood\nwrite for example `{rate} burst 20 per ip`"
+                ));
             }
         };
         Ok(Self { rate, burst, per })
@@ -131,7 +135,9 @@ mod tests {
         ] {
             assert_eq!(phrase(text).unwrap_err(), error);
         }
-        assert!(phrase("1/s per consumer").unwrap_err().starts_with("requests cannot be counted per `consumer`"));
+        assert!(
+            phrase("1/s per consumer").unwrap_err().starts_with("requests cannot be counted per `consumer`")
+        );
         assert!(phrase("1/s per header:").is_err() && phrase("1/s per header:a b").is_err());
     }
 }

@@ -99,7 +99,10 @@ impl Table {
 
     fn bucket(&self, key: u64) -> Option<&Bucket> {
         let number = usize::try_from(key & 0xffff_ffff).unwrap_or(0) & self.mask;
-        let page = self.pages.get(number / BUCKETS)?.get_or_init(|| Box::new(std::array::from_fn(|_| Bucket::default())));
+        let page = self
+            .pages
+            .get(number / BUCKETS)?
+            .get_or_init(|| Box::new(std::array::from_fn(|_| Bucket::default())));
         page.get(number % BUCKETS)
     }
 

@@ -62,17 +62,38 @@ fn addresses_are_counted_apart_but_not_within_a_64_bit_network() {
 
 #[test]
 fn forwarded_addresses_of_strangers_change_nothing() {
-    let spoofed = ["X-Forwarded-For: 1.1.1.1", "X-Real-IP: 2.2.2.2", "Forwarded: for=3.3.3.3", "X-Forwarded-For: ::1"];
+    let spoofed =
+        ["X-Forwarded-For: 1.1.1.1", "X-Real-IP: 2.2.2.2", "Forwarded: for=3.3.3.3", "X-Forwarded-For: ::1"];
     assert_eq!(passed("rate-limit: 1/day per ip", with_fields(&spoofed)), 1);
 }
 
 #[test]
 fn requests_without_one_clear_key_share_one_limit() {
-    let keys = ["X-Key: a", "x-key: a", "X-Key: b", "X-Key:", "X-Other: a", "X-Key: a\r\nX-Key: c", "X-Key: d\r\nX-Key: a"];
+    let keys = [
+        "X-Key: a",
+        "x-key: a",
+        "X-Key: b",
+        "X-Key:",
+        "X-Other: a",
+        "X-Key: a\r\nX-Key: c",
+        "X-Key: d\r\nX-Key: a",
+    ];
     assert_eq!(passed("rate-limit: 1/day per header:x-key", with_fields(&keys)), 3);
-    let cookies = ["Cookie: s=1", "Cookie: a=b; s=1", "Cookie: s=2", "Cookie: s=", "Cookie: s=1; s=3", "A: b"];
+    let cookies =
+        ["Cookie: s=1", "Cookie: a=b; s=1", "Cookie: s=2", "Cookie: s=", "Cookie: s=1; s=3", "A: b"];
     assert_eq!(passed("rate-limit: 1/day per cookie:s", with_fields(&cookies)), 3);
-    let queries = ["/?k=a", "/?k=%61", "/?%6b=a", "/?x=1&k=a", "/?k=b", "/", "/?k=", "/?k=a&k=c", "/?k=c+d", "/?k=c%20d"];
+    let queries = [
+        "/?k=a",
+        "/?k=%61",
+        "/?%6b=a",
+        "/?x=1&k=a",
+        "/?k=b",
+        "/",
+        "/?k=",
+        "/?k=a&k=c",
+        "/?k=c+d",
+        "/?k=c%20d",
+    ];
     assert_eq!(passed("rate-limit: 1/day per query:k", to(&queries)), 4);
 }
 
@@ -85,7 +106,8 @@ fn other_spellings_of_a_path_and_other_methods_are_no_way_around() {
 
 #[test]
 fn several_things_make_one_key() {
-    let requests = || with_fields(&["K: a", "K: b", "K: a"]).into_iter().chain([("192.0.2.2", get("/", "K: a\r\n"))]);
+    let requests =
+        || with_fields(&["K: a", "K: b", "K: a"]).into_iter().chain([("192.0.2.2", get("/", "K: a\r\n"))]);
     assert_eq!(passed("rate-limit: 1/day per ip and header:k", requests()), 3);
     assert_eq!(passed("rate-limit: { limit: 1/day, per: ip }", requests()), 2);
 }
@@ -112,7 +134,8 @@ fn two_limits_of_a_route_are_both_told() {
 fn built(limit: &str, keep: &Keep) -> RateLimit {
     let mut problems = menshen_config::Problems::new();
     let phrase = limit.to_owned().try_into().unwrap();
-    let config = Config { limit: phrase, burst: None, per: None, cost: 1, keys: 64, headers: Headers::Hidden };
+    let config =
+        Config { limit: phrase, burst: None, per: None, cost: 1, keys: 64, headers: Headers::Hidden };
     let mut setup = Setup {
         problems: &mut problems,
         at: Default::default(),
@@ -147,7 +170,11 @@ fn an_edited_limit_counts_what_was_used_before() {
     assert_eq!(admitted(&thousand, 2, 2000), 900);
     let ten = built("10/day", &keep);
     assert_eq!(admitted(&ten, 3, 5), 0);
-    assert_eq!(admitted(&thousand, 8_650, 5), 1, "an exchange of an older generation follows the newest terms");
+    assert_eq!(
+        admitted(&thousand, 8_650, 5),
+        1,
+        "an exchange of an older generation follows the newest terms"
+    );
     assert_eq!(admitted(&ten, 17_300, 5), 1);
 }
 
@@ -158,7 +185,11 @@ fn edits_under_way_on_several_threads_admit_no_more_than_the_limit() {
     let admitted: usize = std::thread::scope(|scope| {
         let one = |_| {
             scope.spawn(|| {
-                (0..50).map(|i| admitted(&built(if i % 2 == 0 { "1000/week" } else { "1000/day" }, &keep), 0, 20)).sum()
+                (0..50)
+                    .map(|i| {
+                        admitted(&built(if i % 2 == 0 { "1000/week" } else { "1000/day" }, &keep), 0, 20)
+                    })
+                    .sum()
             })
         };
         let threads: Vec<std::thread::ScopedJoinHandle<'_, usize>> = (0..4).map(one).collect();
@@ -174,6 +205,10 @@ fn wrong_limits_are_refused_with_a_reason() {
         ("rate-limit", "missing `limit`"),
         ("rate-limit: 2000000/s", "a limit can be at most 1000000 requests per second"),
         ("rate-limit: 5/s burst 0", "a burst is 1 to 1000000000 requests, not 0"),
+        (
+            "rate-limit: { limit: 5/s, burst: 9000000000000000000, cost: 8000000000000000000 }",
+            "a burst is 1 to",
+        ),
         ("rate-limit: { limit: 5/s, cost: 6 }", "a request must cost 1 to 5, which is the burst, not 6"),
         ("rate-limit: { limit: 5/s, cost: 0 }", "a request must cost 1 to 5, which is the burst, not 0"),
         ("rate-limit: { limit: 5/s burst 2, burst: 3 }", "`burst` is given here and in `limit`"),

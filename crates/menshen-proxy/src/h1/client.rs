@@ -6,7 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use menshen_http1::{FieldName, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write};
+use menshen_http1::{
+    FieldName, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write,
+};
 
 use crate::body::{Body, Length, Transforms};
 use crate::buffer::{Buffer, Size};
@@ -135,7 +137,7 @@ impl<'a> H1Client<'a> {
             (true, None, Version::Http11) => Encoding::Chunked,
             (true, None, Version::Http10) => Encoding::Plain,
         };
-        self.keep_alive = self.can_keep_alive(answer.call.as_ref())
+        self.keep_alive = self.can_keep_alive(answer.call.as_deref())
             && (length.is_some() || self.encoding != Encoding::Plain)
             && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_)));
 
@@ -214,7 +216,9 @@ impl<'a> H1Client<'a> {
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
                     Poll::Pending => {
-                        return watch.poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange).map(Err);
+                        return watch
+                            .poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange)
+                            .map(Err);
                     }
                 }
             }
@@ -316,7 +320,12 @@ impl<'a> H1Client<'a> {
         Ok(())
     }
 
-    fn encode_end(&mut self, exchange: &Exchange, transforms: &mut Transforms, call: &mut Call) -> Result<(), Failure> {
+    fn encode_end(
+        &mut self,
+        exchange: &Exchange,
+        transforms: &mut Transforms,
+        call: &mut Call,
+    ) -> Result<(), Failure> {
         if !transforms.is_empty() {
             let mut rest = Vec::new();
             transforms.finish(&mut rest)?;
@@ -357,7 +366,7 @@ impl<'a> H1Client<'a> {
     }
 
     /// Sends the 101 and carries bytes both ways.
-    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
+    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Box<Call>) -> Result<(), Failure> {
         write::status_line(&mut self.out, &reply.head);
         write::end_to_end_fields(&mut self.out, &reply.head.fields, |_| false);
         self.out.extend_from_slice(b"connection: upgrade\r\n");
@@ -369,7 +378,8 @@ impl<'a> H1Client<'a> {
         let from_client = std::mem::take(self.buffer);
         let idle = exchange.timeouts.tunnel;
         let client = (&mut *self.stream, from_client);
-        let carried = tunnel::run(self.worker, self.deadline, idle, client, (&mut service, from_service)).await;
+        let carried =
+            tunnel::run(self.worker, self.deadline, idle, client, (&mut service, from_service)).await;
         (self.received, self.sent) = (carried.up, carried.down);
         Ok(())
     }

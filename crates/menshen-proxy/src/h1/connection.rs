@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use menshen_http1::Parsed;
+use menshen_http1::{HeadLimits, Parsed};
 
 use crate::buffer::{Buffer, Size};
 use crate::exchange::{Client, Scheme};
@@ -162,18 +162,24 @@ impl Connection {
         let listener = live.listener();
         let (stream, deadline) = (&mut self.stream, &self.deadline);
         let mut begun = false;
+        let mut parsed = 0;
         exchange.reset(live.clone(), self.client, worker.recent());
         loop {
             skip_empty_line(buffer);
-            if !buffer.is_empty() {
+            if is_worth_parsing(buffer.data(), parsed, &listener.head) {
+                parsed = buffer.len();
                 match exchange.request.parse(buffer.data(), &listener.head, listener.underscores) {
                     Ok(Parsed::Complete(len)) => {
                         buffer.consume(len);
                         return Ok(true);
                     }
-                    Ok(Parsed::Partial) if buffer.is_full() => worker.buffers.enlarge(buffer),
                     Ok(Parsed::Partial) => {}
                     Err(e) => return Err(Failure::BadHead(e)),
+                }
+            }
+            if !buffer.is_empty() {
+                if buffer.is_full() {
+                    worker.buffers.enlarge(buffer);
                 }
                 if !begun {
                     // The whole head has one deadline: a byte now and then does not extend it.
@@ -234,6 +240,15 @@ impl Connection {
         self.stream.reset_on_close();
         tracing::error!(worker = worker.index, peer = %self.client.peer, "a panic ended an exchange");
     }
+}
+
+/// A head that comes byte by byte must not be parsed anew for each of them: only a line end can complete it, and
+/// only a limit can end it.
+fn is_worth_parsing(bytes: &[u8], parsed: usize, limits: &HeadLimits) -> bool {
+    let new = bytes.get(parsed..).unwrap_or_default();
+    let is_first_line = memchr::memchr(b'\n', bytes).is_none();
+    let limit = if is_first_line { limits.target } else { limits.head };
+    !new.is_empty() && (parsed == 0 || memchr::memchr(b'\n', new).is_some() || bytes.len() >= limit)
 }
 
 /// One empty line before a request is tolerated (RFC 9112 §2.2).

@@ -73,13 +73,19 @@ impl Inbound {
     }
 
     /// The trailers of a chunked body that has ended are kept by the caller through this.
-    pub(crate) fn advance(&mut self, buffer: &mut Buffer, trailers: &mut Option<Fields>) -> Result<Next, ChunkError> {
+    pub(crate) fn advance(
+        &mut self,
+        buffer: &mut Buffer,
+        trailers: &mut Option<Fields>,
+    ) -> Result<Next, ChunkError> {
         if self.ready > 0 {
             return Ok(Next::Data);
         }
         match &mut self.framing {
             Framing::Ended => return Ok(Next::End),
-            Framing::Length(left) => self.ready = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
+            Framing::Length(left) => {
+                self.ready = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX))
+            }
             Framing::UntilClose => self.ready = buffer.len(),
             Framing::Chunked(decoder) => {
                 self.ready = find_chunk_data(decoder, buffer)?;

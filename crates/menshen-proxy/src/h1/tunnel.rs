@@ -43,7 +43,9 @@ impl Direction {
                     ready!(to.poll_shutdown(cx))?;
                     self.state = State::Ended;
                 }
-                State::Open if ready!(from.poll_read(cx, &mut self.buffer))? == 0 => self.state = State::Ending,
+                State::Open if ready!(from.poll_read(cx, &mut self.buffer))? == 0 => {
+                    self.state = State::Ending
+                }
                 State::Open => {}
             }
         }

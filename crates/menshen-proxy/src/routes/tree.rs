@@ -52,9 +52,13 @@ impl Tree {
                     }
                     return;
                 }
-                Segment::Literal(text) => self.child(at, |n| n.literals.get(text).copied(), |n, id| {
-                    n.literals.insert(text.clone(), id);
-                }),
+                Segment::Literal(text) => self.child(
+                    at,
+                    |n| n.literals.get(text).copied(),
+                    |n, id| {
+                        n.literals.insert(text.clone(), id);
+                    },
+                ),
                 Segment::Glob(glob) => self.child(
                     at,
                     |n| n.globs.iter().find(|(g, _)| g == glob).map(|(_, id)| *id),
@@ -68,7 +72,12 @@ impl Tree {
         }
     }
 
-    fn child(&mut self, at: u32, find: impl Fn(&Node) -> Option<u32>, add: impl FnOnce(&mut Node, u32)) -> u32 {
+    fn child(
+        &mut self,
+        at: u32,
+        find: impl Fn(&Node) -> Option<u32>,
+        add: impl FnOnce(&mut Node, u32),
+    ) -> u32 {
         if let Some(id) = self.node(at).and_then(find) {
             return id;
         }
@@ -92,11 +101,14 @@ impl Tree {
     pub(super) fn settle(&mut self, routes: &[Route]) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
         for node in &mut self.nodes {
-            node.globs.sort_by(|(a, _), (b, _)| literal_bytes(b).cmp(&literal_bytes(a)).then_with(|| a.cmp(b)));
+            node.globs
+                .sort_by(|(a, _), (b, _)| literal_bytes(b).cmp(&literal_bytes(a)).then_with(|| a.cmp(b)));
             for list in [&mut node.here, &mut node.rest] {
                 list.dedup();
                 if list.len() > 1 {
-                    list.sort_by_key(|c| (std::cmp::Reverse(condition(routes, c).map_or(0, Condition::weight)), c.route));
+                    list.sort_by_key(|c| {
+                        (std::cmp::Reverse(condition(routes, c).map(Condition::specificity)), c.route)
+                    });
                     find_conflicts(list, routes, &mut conflicts);
                 }
                 list.shrink_to_fit();
@@ -106,7 +118,12 @@ impl Tree {
         conflicts
     }
 
-    pub(super) fn find(&self, lookup: &Lookup<'_>, routes: &[Route], variables: &mut Vec<Range<usize>>) -> Found {
+    pub(super) fn find(
+        &self,
+        lookup: &Lookup<'_>,
+        routes: &[Route],
+        variables: &mut Vec<Range<usize>>,
+    ) -> Found {
         let mut wrong_method = false;
         let mut accept = |list: &[Candidate]| {
             let choice = choose(list, lookup, routes);
@@ -193,7 +210,9 @@ impl Tree {
             for candidate in list {
                 let Some(route) = super::find(routes, candidate.route) else { continue };
                 let considered = match (consider(route, lookup), chosen) {
-                    (Considered::Matches, Found::Route(id)) if id != candidate.route && candidate.share.is_some() => {
+                    (Considered::Matches, Found::Route(id))
+                        if id != candidate.route && candidate.share.is_some() =>
+                    {
                         Considered::NotDrawn
                     }
                     (considered, _) => considered,
@@ -206,6 +225,9 @@ impl Tree {
         self.walk(0, path, &mut segments, &mut Vec::new(), &mut see);
     }
 }
+
+/// More conflicts than anybody reads.
+const MOST_CONFLICTS: usize = 100;
 
 fn condition<'a>(routes: &'a [Route], candidate: &Candidate) -> Option<&'a Condition> {
     super::find(routes, candidate.route).map(|r| &r.condition)
@@ -266,8 +288,16 @@ fn find_conflicts(list: &[Candidate], routes: &[Route], conflicts: &mut Vec<Conf
             if a.route == b.route || same_group || x.excludes(y) {
                 continue;
             }
-            if x.weight() == y.weight() {
-                conflicts.push(Conflict { first: a.route, second: b.route, kind: ConflictKind::Tie });
+            let kind = if x.specificity() == y.specificity() {
+                ConflictKind::Tie
+            } else if x.covers(y) {
+                ConflictKind::Shadowed
+            } else {
+                continue;
+            };
+            conflicts.push(Conflict { first: a.route, second: b.route, kind });
+            if conflicts.len() >= MOST_CONFLICTS {
+                return;
             }
         }
     }

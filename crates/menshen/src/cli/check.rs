@@ -4,32 +4,39 @@ use std::process::ExitCode;
 
 use menshen_config::Severity;
 
-use super::{Looked, Where, look};
+use super::{Looked, Where, look, test};
 
 pub(super) fn run(place: &Where) -> Result<ExitCode, String> {
-    let Looked { document, problems, .. } = look(place)?;
+    let Looked { document, compiled, problems } = look(place)?;
     eprint!("{}", problems.with_excerpts());
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
-    let warnings = problems.len() - errors;
-    if errors > 0 {
-        eprintln!("{}", count(errors, "error", warnings));
+    let warnings = match problems.len() - errors {
+        0 => String::new(),
+        n => format!(", {}", count(n, "warning")),
+    };
+    let Some(compiled) = compiled else {
+        eprintln!("{}{warnings}", count(errors, "error"));
+        return Ok(ExitCode::FAILURE);
+    };
+    let tests = test::run_all(&document, &compiled, None);
+    let failed = tests.iter().filter(|t| !t.wrong.is_empty());
+    failed.clone().for_each(|t| eprint!("{t}"));
+    let failed = failed.count();
+    if failed > 0 {
+        eprintln!("{} failed{warnings}", count(failed, "test"));
         return Ok(ExitCode::FAILURE);
     }
     println!(
-        "{}: good ({} listeners, {} services, {} routes{})",
+        "{}: good ({}, {}, {}, {}{warnings})",
         place.config.display(),
-        document.listeners.len(),
-        document.services.len(),
-        document.routes.len(),
-        if warnings > 0 { format!(", {warnings} warnings") } else { String::new() }
+        count(document.listeners.len(), "listener"),
+        count(document.services.len(), "service"),
+        count(document.routes.len(), "route"),
+        count(tests.len(), "test"),
     );
     Ok(ExitCode::SUCCESS)
 }
 
-fn count(errors: usize, noun: &str, warnings: usize) -> String {
-    let plural = if errors == 1 { "" } else { "s" };
-    match warnings {
-        0 => format!("{errors} {noun}{plural}"),
-        n => format!("{errors} {noun}{plural}, {n} warnings"),
-    }
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

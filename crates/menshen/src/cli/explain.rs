@@ -30,8 +30,12 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let (_, compiled) = look_at_good(&options.place)?;
+    if !["/", "http://", "https://", "*"].iter().any(|start| options.url.starts_with(start)) {
+        return Err(format!("`{0}` is neither a path nor a URL; write `/{0}` or `http://{0}`", options.url));
+    }
     let headers = options.headers.iter().map(|h| {
-        let (name, value) = h.split_once(':').ok_or_else(|| format!("`{h}` is not a field; write `Name: value`"))?;
+        let (name, value) =
+            h.split_once(':').ok_or_else(|| format!("`{h}` is not a field; write `Name: value`"))?;
         Ok((name.trim().to_owned(), value.trim().to_owned()))
     });
     let question = Question {
@@ -47,19 +51,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
 
 fn print(e: &Explanation) {
     println!("listener   {}", e.listener);
-    println!("target     {}", e.target);
-    println!("candidates");
-    for candidate in &e.candidates {
-        let verdict = match candidate.considered {
-            Considered::Matches => "matches",
-            Considered::WrongMethod => "path matches, method does not",
-            Considered::ConditionFails => "path matches, another condition does not",
-            Considered::NotDrawn => "matches, but another of its group was drawn",
-        };
-        println!("  {:<24} {verdict}", candidate.route);
-    }
-    if e.candidates.is_empty() {
-        println!("  none: no route has this host and path");
+    if !e.target.is_empty() {
+        println!("target     {}", e.target);
+        print_candidates(e);
     }
     println!("route      {}", e.route.as_deref().unwrap_or("none"));
     for (name, value) in &e.variables {
@@ -77,5 +71,21 @@ fn print(e: &Explanation) {
     }
     if let Some(failure) = e.failure {
         println!("code       {}", failure.code());
+    }
+}
+
+fn print_candidates(e: &Explanation) {
+    println!("candidates");
+    for candidate in &e.candidates {
+        let verdict = match candidate.considered {
+            Considered::Matches => "matches",
+            Considered::WrongMethod => "path matches, method does not",
+            Considered::ConditionFails => "path matches, another condition does not",
+            Considered::NotDrawn => "matches, but another of its group was drawn",
+        };
+        println!("  {:<24} {verdict}", candidate.route);
+    }
+    if e.candidates.is_empty() {
+        println!("  none: no route has this host and path");
     }
 }

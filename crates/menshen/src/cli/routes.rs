@@ -1,10 +1,12 @@
 //! `menshen routes`.
 
+use std::cmp::Reverse;
 use std::process::ExitCode;
 
 use clap::Args;
 use menshen_config::Document;
 use menshen_config::document::{Route, Target};
+use menshen_config::matching::{HostPattern, Match, PathPattern, Segment};
 
 use super::{Where, look_at_good};
 
@@ -16,22 +18,71 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let (document, _) = look_at_good(&options.place)?;
-    let mut rows: Vec<[String; 5]> = document.routes.iter().map(|(name, route)| row(name, route, &document)).collect();
-    rows.sort_by(|a, b| (&a[1], &a[2], &a[3]).cmp(&(&b[1], &b[2], &b[3])));
-    let head = ["ROUTE", "HOST", "PATH", "METHOD", "TO"].map(str::to_owned);
+    let mut routes: Vec<_> = document.routes.iter().collect();
+    routes.sort_by_cached_key(|(_, route)| precedence(&route.matches));
+    let rows: Vec<[String; 6]> = routes.iter().map(|(name, route)| row(name, route, &document)).collect();
+    let head = ["ROUTE", "HOST", "PATH", "METHOD", "ALSO", "TO"].map(str::to_owned);
     let width = |i: usize| rows.iter().chain([&head]).map(|r| r[i].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
-    for [name, host, path, method, to] in [&head].into_iter().chain(&rows) {
-        let [a, b, c, d] = widths;
-        println!("{name:a$}  {host:b$}  {path:c$}  {method:d$}  {to}");
+    let widths = [width(0), width(1), width(2), width(3), width(4)];
+    for [name, host, path, method, also, to] in [&head].into_iter().chain(&rows) {
+        let [a, b, c, d, e] = widths;
+        println!("{name:a$}  {host:b$}  {path:c$}  {method:d$}  {also:e$}  {to}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(name: &str, route: &Route, document: &Document) -> [String; 5] {
-    let list = |items: Vec<String>, none: &str| if items.is_empty() { none.to_owned() } else { items.join(" ") };
+/// What comes first is tried first: by host, then by path, then by the number of other conditions. A route with
+/// several hosts or paths stands where its first one does.
+fn precedence(m: &Match) -> impl Ord + use<> {
+    let host = |h: &HostPattern| match h {
+        HostPattern::Exact(name) => (0, Reverse(0), name.to_string()),
+        HostPattern::Under(name) => (1, Reverse(name.len()), name.to_string()),
+    };
+    let host = m.host.iter().map(|h| host(h)).min().unwrap_or((2, Reverse(0), String::new()));
+    let path = m
+        .path
+        .iter()
+        .map(|p| path_precedence(p))
+        .min()
+        .unwrap_or_else(|| vec![(3, Reverse(0), String::new())]);
+    let conditions = usize::from(!m.method.is_empty()) + also(m).len();
+    (host, path, Reverse(conditions))
+}
+
+fn path_precedence(path: &PathPattern) -> Vec<(u8, Reverse<usize>, String)> {
+    let segment = |s: &Segment| match s {
+        Segment::Literal(text) => (0, Reverse(0), text.to_string()),
+        Segment::Glob(glob) if &**glob == "*" => (2, Reverse(0), String::new()),
+        Segment::Glob(glob) => {
+            (1, Reverse(glob.chars().filter(|c| !"*?".contains(*c)).count()), glob.to_string())
+        }
+        Segment::Param(_) => (2, Reverse(0), String::new()),
+        Segment::Rest(_) => (3, Reverse(0), String::new()),
+    };
+    path.segments().iter().map(segment).collect()
+}
+
+/// The conditions beside host, path and method, in words.
+fn also(m: &Match) -> Vec<String> {
+    let mut list = Vec::new();
+    list.extend(m.headers.keys().map(|n| format!("header {n}")));
+    list.extend(m.query.keys().map(|n| format!("query {n}")));
+    list.extend(m.cookies.keys().map(|n| format!("cookie {n}")));
+    if !m.client.is_empty() {
+        list.push("client".to_owned());
+    }
+    if m.time.is_some() {
+        list.push("time".to_owned());
+    }
+    list
+}
+
+fn row(name: &str, route: &Route, document: &Document) -> [String; 6] {
+    let list =
+        |items: Vec<String>, none: &str| if items.is_empty() { none.to_owned() } else { items.join(" ") };
     let m = &route.matches;
-    let filters = route.filters.len() + route.scheme.iter().filter_map(|s| document.schemes.get(&s.value)).map(|s| s.0.len()).sum::<usize>();
+    let schemes = route.scheme.iter().filter_map(|s| document.schemes.get(&s.value));
+    let filters = route.filters.len() + schemes.map(|s| s.0.len()).sum::<usize>();
     let to = match &route.to.value {
         Target::Service(name) => name.to_string(),
         Target::Url(url) => url.to_string(),
@@ -39,11 +90,18 @@ fn row(name: &str, route: &Route, document: &Document) -> [String; 5] {
         Target::Redirect(redirect) => format!("redirect {}", redirect.to),
         Target::Respond(respond) => format!("respond {}", respond.status.unwrap_or(200)),
     };
+    let mut conditions = also(m);
+    conditions.extend(m.weight.as_ref().map(|w| format!("{} of {}", w.share, w.group)));
     [
         name.to_owned(),
         list(m.host.iter().map(|h| h.value.to_string()).collect(), "*"),
         list(m.path.iter().map(|p| p.value.as_str().to_owned()).collect(), "/**"),
         list(m.method.iter().map(|x| x.value.as_str().to_owned()).collect(), "*"),
-        if filters > 0 { format!("{to} ({filters} filters)") } else { to },
+        list(conditions, "-"),
+        match filters {
+            0 => to,
+            1 => format!("{to} (1 filter)"),
+            n => format!("{to} ({n} filters)"),
+        },
     ]
 }

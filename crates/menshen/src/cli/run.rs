@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 use menshen::{Gateway, Origin};
-use menshen_config::Source;
-use menshen_config::document::LogLevel;
+use menshen_config::document::{LogLevel, Url};
+use menshen_config::{Refusal, Source};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +23,10 @@ pub(super) struct Quick {
 
 pub(super) fn quick(options: &Quick) -> Result<ExitCode, String> {
     let Quick { url, bind } = options;
+    let url: Url = url.parse().map_err(|e: Refusal| match e.hint {
+        Some(hint) => format!("{}; {hint}", e.message),
+        None => e.message,
+    })?;
     let text = format!(
         "gateway: {{ admin: off }}\nlisteners: {{ quick: {{ bind: \"{bind}\", filters: [request-id] }} }}\n\
          routes: {{ all: {{ match: /**, to: \"{url}\" }} }}\n"
@@ -41,7 +45,8 @@ pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
         tracing::info!("admin on http://{admin} (/readyz, /metrics)");
     }
     tell_supervisor();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(serve(gateway))
 }
 
@@ -99,7 +104,8 @@ fn start_own_log(origin: &Origin) {
         LogLevel::Trace => "trace",
     };
     let filter = EnvFilter::try_from_env("MENSHEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::io::stderr().is_terminal() { log.init() } else { log.with_ansi(false).init() }
 }
 

@@ -1,11 +1,14 @@
 //! `menshen test`: the tests written beside the routes.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use clap::Args;
+use menshen_config::Document;
 use menshen_config::document::RouteTest;
 use menshen_config::matching::FieldTest;
+use menshen_control::Compiled;
 use menshen_control::explain::{Explainer, Explanation, Question};
 
 use super::{Where, look_at_good};
@@ -18,31 +21,41 @@ pub(super) struct Options {
     filter: Option<String>,
 }
 
+/// What came of one test.
+pub(super) struct Tested {
+    name: String,
+    /// What was expected and did not happen.
+    pub(super) wrong: Vec<String>,
+}
+
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}", if self.wrong.is_empty() { "ok   " } else { "FAIL " }, self.name)?;
+        self.wrong.iter().try_for_each(|w| writeln!(f, "      {w}"))
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let (document, compiled) = look_at_good(&options.place)?;
-    let explainer = Explainer::new(&compiled);
-    let (mut passed, mut failed) = (0, 0);
-    for (name, route) in document.routes.iter() {
-        if options.filter.as_ref().is_some_and(|f| !name.contains(f)) {
-            continue;
-        }
-        for test in &route.tests {
-            let line = format!("{name}: {} {}", test.request.method.as_str(), test.request.target);
-            match check(test, &explainer, route.on.first().map(|l| l.value.clone())) {
-                Ok(()) => {
-                    passed += 1;
-                    println!("ok    {line}");
-                }
-                Err(why) => {
-                    failed += 1;
-                    println!("FAIL  {line}");
-                    why.iter().for_each(|w| println!("      {w}"));
-                }
-            }
-        }
-    }
-    println!("{passed} passed, {failed} failed");
+    let tests = run_all(&document, &compiled, options.filter.as_deref());
+    tests.iter().for_each(|t| print!("{t}"));
+    let failed = tests.iter().filter(|t| !t.wrong.is_empty()).count();
+    println!("{} passed, {failed} failed", tests.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the tests of all routes, or of those whose name contains `filter`.
+pub(super) fn run_all(document: &Document, compiled: &Compiled, filter: Option<&str>) -> Vec<Tested> {
+    let explainer = Explainer::new(compiled);
+    let routes = document.routes.iter().filter(|(name, _)| filter.is_none_or(|f| name.contains(f)));
+    let tests = routes.flat_map(|(name, route)| route.tests.iter().map(move |test| (name, route, test)));
+    tests
+        .map(|(name, route, test)| {
+            let listener = route.on.first().map(|l| l.value.clone());
+            let wrong = check(test, &explainer, listener).err().unwrap_or_default();
+            Tested { name: format!("{name}: {}", test.request.value), wrong }
+        })
+        .collect()
 }
 
 fn check(test: &RouteTest, explainer: &Explainer, listener: Option<String>) -> Result<(), Vec<String>> {
@@ -90,8 +103,7 @@ fn field_passes(seen: &Explanation, name: &str, wanted: &FieldTest) -> bool {
         FieldTest::Absent => values.next().is_none(),
         FieldTest::Is(text) => values.any(|v| v == text),
         FieldTest::Prefix(text) => values.any(|v| v.starts_with(text)),
-        FieldTest::Regex(text) => {
-            menshen_control::compile::whole_match(text).is_ok_and(|r| values.any(|v| r.is_match(v.as_bytes())))
-        }
+        FieldTest::Regex(text) => menshen_control::compile::whole_match(text)
+            .is_ok_and(|r| values.any(|v| r.is_match(v.as_bytes()))),
     }
 }
