@@ -74,6 +74,11 @@ impl Reader {
         Self::default()
     }
 
+    /// Forgets what the files said, which a large document needs much memory for; the next reading parses them anew.
+    pub fn forget(&mut self) {
+        self.parsed.clear();
+    }
+
     /// Like [`parse`]; files whose name and text are the same as last time are not parsed again, and their entries in
     /// the document are the same `Arc`s.
     pub fn read(&mut self, sources: &[Source]) -> (Document, Problems) {

@@ -33,13 +33,18 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
         self.lock().entry(key).or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// The thing under this key, made now if there is none and that works.
+    /// The thing under this key if it is still `good`, else made now if that works.
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn try_get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+    pub fn try_get<E>(
+        &self,
+        key: K,
+        good: impl FnOnce(&V) -> bool,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Arc<V>, E> {
         let mut things = self.lock();
-        if let Some(old) = things.get(&key) {
+        if let Some(old) = things.get(&key).filter(|v| good(v)) {
             return Ok(old.clone());
         }
         let new = Arc::new(make()?);

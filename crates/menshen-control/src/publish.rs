@@ -90,11 +90,21 @@ pub struct Publisher {
     /// Generations that workers may still hold; dropped here, because freeing a large one takes time.
     old: Vec<Arc<Snapshot>>,
     fixed: Fixed,
-    last_read: Vec<menshen_config::Source>,
+    /// A hash of the sources as they were last read.
+    last_read: u64,
 }
 
 struct Serving {
     compiled: Compiled,
+}
+
+fn fingerprint(sources: &[menshen_config::Source]) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = rustc_hash::FxHasher::default();
+    for source in sources {
+        (&source.name, &source.text).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Settings that only a restart changes.
@@ -114,7 +124,7 @@ impl Fixed {
 /// A document read once, before workers exist.
 pub struct First {
     reader: Reader,
-    sources: Vec<menshen_config::Source>,
+    last_read: u64,
     /// The document.
     pub document: Document,
     /// What is wrong with it.
@@ -130,7 +140,10 @@ impl First {
         let mut reader = Reader::new();
         let sources = origin.read()?;
         let (document, problems) = reader.read(&sources);
-        Ok(Self { reader, sources, document, problems })
+        if sources.len() == 1 {
+            reader.forget();
+        }
+        Ok(Self { reader, last_read: fingerprint(&sources), document, problems })
     }
 }
 
@@ -145,9 +158,9 @@ impl Publisher {
         snapshots: watch::Sender<Arc<Snapshot>>,
         shared: Arc<Shared>,
     ) -> Result<Self, Problems> {
-        let First { reader, sources, document, problems } = first;
+        let First { reader, last_read, document, problems } = first;
         let fixed = Fixed::of(&document);
-        let (serving, old, last_read) = (None, Vec::new(), sources);
+        let (serving, old) = (None, Vec::new());
         let mut publisher = Self { origin, reader, snapshots, shared, serving, old, fixed, last_read };
         publisher.compile_and_publish(&document, problems)?;
         Ok(publisher)
@@ -178,13 +191,14 @@ impl Publisher {
 
     /// True when the sources read as they did last time.
     pub fn is_unchanged(&self) -> bool {
-        self.origin.read().is_ok_and(|sources| sources == self.last_read)
+        self.origin.read().is_ok_and(|sources| fingerprint(&sources) == self.last_read)
     }
 
     fn try_reload(&mut self) -> Result<u64, String> {
         let sources = self.origin.read()?;
         let (document, mut problems) = self.reader.read(&sources);
-        self.last_read = sources;
+        self.last_read = fingerprint(&sources);
+        self.keep_for_next_time(&sources);
         if Fixed::of(&document) != self.fixed {
             let at = document.gateway.admin.as_ref().map(|a| a.span).unwrap_or_default();
             problems.warning(at, "gateway", "`workers` and `admin` change with a restart only");
@@ -195,6 +209,13 @@ impl Publisher {
             s.refusal.clear();
         });
         Ok(self.shared.status().version)
+    }
+
+    /// Of many files most are the same next time and need not be parsed again; a single one has changed then.
+    fn keep_for_next_time(&mut self, sources: &[menshen_config::Source]) {
+        if sources.len() == 1 {
+            self.reader.forget();
+        }
     }
 
     fn compile_and_publish(&mut self, document: &Document, mut problems: Problems) -> Result<(), Problems> {

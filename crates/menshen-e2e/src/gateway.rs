@@ -132,18 +132,19 @@ fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> Stri
         text = text.replace("{origin}", &first.to_string());
     }
     text = text.replace("{log}", &directory.path().join("access.log").display().to_string());
-    let says = |key: &str| text.lines().any(|l| l.trim_start().starts_with(&format!("{key}:")));
-    let missing: String = DEFAULTS
-        .iter()
-        .filter(|(key, _)| !says(key))
-        .map(|(key, value)| format!("  {key}: {value}\n"))
-        .collect();
-    let listeners = if says("listeners") { "" } else { "\nlisteners: { http: { bind: '127.0.0.1:0' } }\n" };
-    let text = match text.split_once("gateway:\n") {
-        Some((before, after)) => format!("{before}gateway:\n{missing}{after}"),
-        None => format!("gateway:\n{missing}\n{text}"),
-    };
+    let listeners =
+        if says(&text, "listeners:") { "" } else { "\nlisteners: { http: { bind: '127.0.0.1:0' } }\n" };
+    let (before, section) = text.split_once("gateway:\n").unwrap_or((&text, ""));
+    let own =
+        section.lines().take_while(|l| l.starts_with(' ')).map(|l| format!("{l}\n")).collect::<String>();
+    let missing = DEFAULTS.iter().filter(|(key, _)| !says(&own, &format!("  {key}:")));
+    let missing: String = missing.map(|(key, value)| format!("  {key}: {value}\n")).collect();
+    let text = format!("{before}\ngateway:\n{missing}{section}");
     text + listeners
+}
+
+fn says(text: &str, key: &str) -> bool {
+    text.lines().any(|line| line.starts_with(key))
 }
 
 fn without_indentation(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! What end-to-end tests are written with: a gateway in this process, origins that follow a script, clients that
 //! send exact bytes. Everything is blocking and on real sockets; nothing sleeps to wait for something.
 
+mod admin;
+mod ask;
 mod client;
 mod eventually;
 mod gate;
@@ -10,6 +12,7 @@ mod origin;
 mod probe;
 mod wire;
 
+pub use admin::Admin;
 pub use client::Client;
 pub use eventually::{PATIENCE, eventually};
 pub use gate::Gate;

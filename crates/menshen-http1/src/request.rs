@@ -32,7 +32,7 @@ pub struct RequestHead {
     pub framing: RequestFraming,
     /// The client wants to send more requests on this connection (RFC 9112 §9.3).
     pub keep_alive: bool,
-    /// `Connection: upgrade` together with an Upgrade field.
+    /// `Connection: upgrade` together with an Upgrade field, no content, and no wish for `h2c`.
     pub wants_upgrade: bool,
     /// `Expect: 100-continue` was sent and the client may wait for a 100.
     pub expects_continue: bool,
@@ -178,9 +178,17 @@ impl RequestHead {
             }
             upgrade_named |= member.eq_ignore_ascii_case(b"upgrade");
         }
-        self.wants_upgrade =
-            upgrade_named && self.version == Version::Http11 && self.fields.has(FieldName::UPGRADE);
+        self.wants_upgrade = upgrade_named && self.version == Version::Http11 && self.may_upgrade();
         Ok(())
+    }
+
+    /// A service may ignore any Upgrade (RFC 9110 §7.8). Ignored here: one beside content, because where the new
+    /// protocol starts would be in doubt, and `h2c`, which would carry requests past all rules.
+    fn may_upgrade(&self) -> bool {
+        let mut protocols = self.fields.members(FieldName::UPGRADE).peekable();
+        matches!(self.framing, RequestFraming::None | RequestFraming::Length(0))
+            && protocols.peek().is_some()
+            && !protocols.any(|p| p.eq_ignore_ascii_case(b"h2c"))
     }
 
     fn check_host(&self) -> Result<(), HeadError> {

@@ -1,9 +1,11 @@
 //! Accepting connections.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -21,7 +23,7 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
 retry-after: 1\r\nconnection: close\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too-many-connections\"}\n";
 
-/// Accepts until aborted.
+/// Accepts until the listener is closed; then what already waits in its queue is still taken.
 pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
     let sockets = slot.live().listener().sockets.clone();
     let listener = match sockets.of(worker.index).and_then(tokio::net::TcpListener::from_std) {
@@ -33,21 +35,19 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
     };
     let mut complained = false;
     loop {
-        match listener.accept().await {
+        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            Poll::Pending if slot.is_closed() => Poll::Ready(None),
+            Poll::Pending => {
+                slot.wake_when_closed(cx.waker());
+                Poll::Pending
+            }
+        });
+        let Some(accepted) = accepted.await else { break };
+        match accepted {
             Ok((stream, peer)) => {
                 complained = false;
-                let client = peer.ip();
-                if !sockets.enter(client, &slot.live().listener().limits) {
-                    worker.refused();
-                    turn_away(&stream);
-                    continue;
-                }
-                let guest = Guest::new(worker.clone(), sockets.clone(), client);
-                let (worker, slot, stream) = (worker.clone(), slot.clone(), Stream::new(stream));
-                tokio::task::spawn_local(async move {
-                    connection::run(worker, slot, stream, peer).await;
-                    drop(guest);
-                });
+                admit(&worker, &slot, &sockets, stream, peer);
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
@@ -58,6 +58,21 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
             }
         }
     }
+    sockets.close(worker.index);
+}
+
+fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: TcpStream, peer: SocketAddr) {
+    let client = peer.ip();
+    if !sockets.enter(client, &slot.live().listener().limits) {
+        worker.refused();
+        return turn_away(&stream);
+    }
+    let guest = Guest::new(worker.clone(), sockets.clone(), client);
+    let (worker, slot, stream) = (worker.clone(), slot.clone(), Stream::new(stream));
+    tokio::task::spawn_local(async move {
+        connection::run(worker, slot, stream, peer).await;
+        drop(guest);
+    });
 }
 
 /// Says why and closes; there is no time to wait for the client.

@@ -113,7 +113,7 @@ impl Call {
         head: &mut ResponseHead,
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
-        for _ in 0..=MAX_INTERIM {
+        for passed_on in 0..=MAX_INTERIM {
             let len = poll_fn(|cx| self.poll_head(cx, exchange, client, head, &mut watch)).await?;
             self.input.consume(len);
             if !head.is_interim() {
@@ -123,8 +123,11 @@ impl Call {
             if head.status == 101 {
                 return self.accept_upgrade(exchange, head);
             }
+            if passed_on == MAX_INTERIM {
+                break;
+            }
             forwarding::drop_nominated(&mut head.fields);
-            client.interim(head).await?;
+            client.interim(exchange, head).await?;
         }
         Err(Failure::BadInterim)
     }

@@ -44,7 +44,7 @@ pub(crate) trait Downstream {
     fn deadline(&self) -> &Deadline;
 
     /// Passes an interim response on.
-    async fn interim(&mut self, head: &ResponseHead) -> Result<(), Failure>;
+    async fn interim(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure>;
 
     /// Sends the final answer.
     async fn send(&mut self, exchange: &mut Exchange, answer: Answer) -> Finished;

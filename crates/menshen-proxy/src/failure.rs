@@ -216,6 +216,11 @@ impl Failure {
         }
     }
 
+    /// True when nobody is there to read a reply.
+    pub fn leaves_nobody(self) -> bool {
+        matches!(self, Self::ClientGone | Self::WriteTimeout)
+    }
+
     /// Whether another attempt is sane.
     pub fn retry(self) -> Retry {
         match self {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use menshen_http1::{FieldName, Fields, RequestHead, write};
+use menshen_http1::{FieldName, Fields, RequestFraming, RequestHead, write};
 
 use crate::Failure;
 use crate::condition::contains;
@@ -35,6 +35,7 @@ const MAX_OWN_HOPS: usize = 1;
 /// Cleans a request as it came from the client, before any filter sees it, and finds out who the client is.
 pub(crate) fn receive(request: &mut RequestHead, client: &mut Client, listener: &Listener) {
     drop_nominated(&mut request.fields);
+    request.wants_upgrade &= may_upgrade(request);
     client.is_trusted_proxy = contains(&listener.trusted_proxies, client.peer.ip());
     if client.is_trusted_proxy {
         if let Some(address) = forwarded_for(&request.fields, listener) {
@@ -51,6 +52,16 @@ pub(crate) fn receive(request: &mut RequestHead, client: &mut Client, listener: 
         FieldName::OTHER => !IMPERSONATING.iter().any(|n| n.eq_ignore_ascii_case(f.name)),
         id => !is_forwarding(id),
     });
+}
+
+/// A request with content is not upgraded, and HTTP/2 is never spoken to a service because a client says so: both
+/// would open a way around the filters.
+fn may_upgrade(request: &RequestHead) -> bool {
+    let to_http2 = request
+        .fields
+        .members(FieldName::UPGRADE)
+        .any(|m| m.get(..2).is_some_and(|p| p.eq_ignore_ascii_case(b"h2")));
+    request.framing == RequestFraming::None && !to_http2
 }
 
 fn is_forwarding(id: FieldName) -> bool {

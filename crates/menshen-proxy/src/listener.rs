@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -16,6 +16,7 @@ pub struct Sockets {
     sockets: Box<[TcpListener]>,
     connections: AtomicUsize,
     clients: ClientCounts,
+    closed: AtomicBool,
 }
 
 impl Sockets {
@@ -29,7 +30,13 @@ impl Sockets {
         let address = probe.local_addr()?.as_socket().unwrap_or(address);
         drop(probe);
         let sockets = (0..workers.max(1)).map(|_| listen(address)).collect::<io::Result<_>>()?;
-        Ok(Self { address, sockets, connections: AtomicUsize::new(0), clients: ClientCounts::default() })
+        Ok(Self {
+            address,
+            sockets,
+            connections: AtomicUsize::new(0),
+            clients: ClientCounts::default(),
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// No sockets: for configurations that are looked at, not served.
@@ -39,6 +46,7 @@ impl Sockets {
             sockets: Box::default(),
             connections: AtomicUsize::new(0),
             clients: ClientCounts::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -50,6 +58,19 @@ impl Sockets {
     /// Connections open now on this address.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// True once a worker has closed its socket; the address must be bound anew to be used again.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Closes the socket of one worker for new connections, for all handles on it.
+    pub(crate) fn close(&self, worker: usize) {
+        self.closed.store(true, Ordering::Relaxed);
+        if let Some(socket) = self.sockets.get(worker) {
+            let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// A handle on the socket of one worker.

@@ -22,6 +22,8 @@ pub enum TargetError {
     Backslash,
     /// A dot segment hidden behind escapes or parameters.
     HiddenDots,
+    /// A segment of parameters only, as in `/;x/admin`: services that strip parameters and merge slashes read `/admin`.
+    NamelessSegment,
     /// Escapes that are not UTF-8.
     NotUtf8,
     /// The authority of an absolute target differs from Host.
@@ -38,6 +40,7 @@ impl TargetError {
             Self::EncodedSlash => "encoded-slash",
             Self::Backslash => "backslash",
             Self::HiddenDots => "hidden-dot-segment",
+            Self::NamelessSegment => "nameless-segment",
             Self::NotUtf8 => "path-not-utf8",
             Self::AuthorityDiffers => "authority-differs",
         }
@@ -52,6 +55,7 @@ impl TargetError {
             Self::EncodedSlash => "The path has an escaped slash, which this route does not allow.",
             Self::Backslash => "The path has a backslash.",
             Self::HiddenDots => "The path hides a dot segment behind escapes or parameters.",
+            Self::NamelessSegment => "The path has a segment with parameters but without a name.",
             Self::NotUtf8 => "The escapes of the path are not UTF-8.",
             Self::AuthorityDiffers => "The host of the target differs from the Host field.",
         }
@@ -204,10 +208,12 @@ impl Target {
             i += 3;
         }
         let segment = self.text.get(from..).unwrap_or_default();
-        if matches!(without_parameters(segment), b"." | b"..") {
-            return Err(TargetError::HiddenDots);
+        match without_parameters(segment) {
+            b"." | b".." => Err(TargetError::HiddenDots),
+            // At the end it is how some frameworks write a session: `/;jsessionid=1`.
+            b"" if !last => Err(TargetError::NamelessSegment),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -273,7 +279,7 @@ fn origin_form<'a>(raw: &'a [u8], host: Option<&[u8]>) -> Result<&'a [u8], Targe
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = 0u8;
     for &b in path {
-        let suspicious = matches!(b, b'%' | b'\\') || (previous == b'/' && matches!(b, b'/' | b'.'));
+        let suspicious = matches!(b, b'%' | b'\\') || (previous == b'/' && matches!(b, b'/' | b'.' | b';'));
         if suspicious {
             return false;
         }
@@ -365,6 +371,8 @@ mod tests {
             ("/pub/.;/x", E::HiddenDots),
             ("/pub/..%5cadmin", E::Backslash),
             ("/pub/..\\admin", E::Backslash),
+            ("/;/admin", E::NamelessSegment),
+            ("/pub/;x=1/admin", E::NamelessSegment),
             ("/admin%00", E::ControlByte),
             ("/admin%09", E::ControlByte),
             ("/a/%zz", E::Escape),

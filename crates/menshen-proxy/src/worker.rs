@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
@@ -17,6 +18,7 @@ use crate::access_log::{AccessLog, LogEnds};
 use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::condition::UnixSeconds;
+use crate::listener::Sockets;
 use crate::pool::Pools;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::WorkerStats;
@@ -85,11 +87,36 @@ pub struct Live {
 pub(crate) struct Slot {
     live: RefCell<Rc<Live>>,
     closed: Cell<bool>,
+    acceptor: RefCell<Option<Waker>>,
 }
 
 impl Slot {
     pub(crate) fn live(&self) -> Rc<Live> {
         self.live.borrow().clone()
+    }
+
+    fn has_sockets(&self, sockets: &Arc<Sockets>) -> bool {
+        Arc::ptr_eq(&self.live.borrow().listener.sockets, sockets)
+    }
+
+    fn new(live: Rc<Live>) -> Self {
+        Self { live: RefCell::new(live), closed: Cell::new(false), acceptor: RefCell::default() }
+    }
+
+    /// Takes no new connections; those there are end after what is under way.
+    fn close(&self) {
+        self.closed.set(true);
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.wake();
+        }
+    }
+
+    /// The one who accepts wants to know.
+    pub(crate) fn wake_when_closed(&self, waker: &Waker) {
+        let mut acceptor = self.acceptor.borrow_mut();
+        if !acceptor.as_ref().is_some_and(|w| w.will_wake(waker)) {
+            *acceptor = Some(waker.clone());
+        }
     }
 
     /// True when the listener is no longer configured; its connections end after what is under way.
@@ -225,7 +252,7 @@ impl Worker {
 
     async fn drain(&self, slots: &mut Slots, until: Instant) {
         self.wish.set(Wish::Drain { until });
-        slots.stop_accepting();
+        slots.close().await;
         self.timers.wake_all();
         let deadline = tokio::time::sleep_until(until.into());
         tokio::pin!(deadline);
@@ -391,31 +418,30 @@ impl Slots {
             });
             let address = listener.sockets.address();
             match self.by_address.get(&address) {
-                Some((slot, _)) => drop(slot.live.replace(live)),
-                None => {
-                    let slot = Rc::new(Slot { live: RefCell::new(live), closed: Cell::new(false) });
+                Some((slot, _)) if slot.has_sockets(&listener.sockets) => drop(slot.live.replace(live)),
+                _ => {
+                    let slot = Rc::new(Slot::new(live));
                     let task = tokio::task::spawn_local(accept::run(worker.clone(), slot.clone()));
                     self.by_address.insert(address, (slot, task));
                 }
             }
         }
         let is_configured = |a: &SocketAddr| snapshot.listeners.iter().any(|l| l.sockets.address() == *a);
-        self.by_address.retain(|address, (slot, task)| {
+        self.by_address.retain(|address, (slot, _)| {
             let keep = is_configured(address);
             if !keep {
-                slot.closed.set(true);
-                task.abort();
+                slot.close();
             }
             keep
         });
         worker.timers.wake_all();
     }
 
-    fn stop_accepting(&mut self) {
-        for (slot, task) in self.by_address.values() {
-            slot.closed.set(true);
-            task.abort();
+    /// Closes all listeners, after taking what already waits in their queues.
+    async fn close(&mut self) {
+        for (_, (slot, task)) in self.by_address.drain() {
+            slot.close();
+            let _ = task.await;
         }
-        self.by_address.clear();
     }
 }

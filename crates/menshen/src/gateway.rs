@@ -62,6 +62,14 @@ impl Gateway {
     /// All problems of the configuration, or one line about what the system refused.
     pub fn start(origin: Origin) -> Result<Self, StartError> {
         let first = First::read(&origin)?;
+        Self::start_with(origin, first)
+    }
+
+    /// As [`Gateway::start`], with a configuration that was read already.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(origin: Origin, first: First) -> Result<Self, StartError> {
         let settings = &first.document.gateway;
         let workers = settings.workers.map_or_else(cores, |n| n.get() as usize);
         let drain = settings.drain.map_or(DRAIN, |d| d.0);

@@ -6,3 +6,4 @@ mod gateway;
 
 pub use gateway::{Gateway, StartError};
 pub use menshen_control::Origin;
+pub use menshen_control::publish::First;

@@ -177,11 +177,16 @@ fn quoted(value: &Value) -> String {
     format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
+/// With a small letter at its start, unless it starts with an abbreviation.
 fn lower(text: &str) -> String {
+    let text = text.replace('\n', " ");
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_lowercase(), letters.as_str().replace('\n', " "))
-    })
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            format!("{}{}", first.to_lowercase(), letters.as_str())
+        }
+        _ => text,
+    }
 }
 
 /// `CallTimeouts` is `call timeouts`.

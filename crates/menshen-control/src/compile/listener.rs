@@ -85,7 +85,7 @@ fn sockets(
         return Some(Arc::new(Sockets::unbound(address)));
     }
     let workers = place.ground.workers;
-    match place.ground.sockets.try_get(address, || Sockets::bind(address, workers)) {
+    match place.ground.sockets.try_get(address, |s| !s.is_closed(), || Sockets::bind(address, workers)) {
         Ok(sockets) => Some(sockets),
         Err(e) => {
             let (what, hint) = match e.kind() {

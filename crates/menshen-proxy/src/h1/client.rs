@@ -470,14 +470,14 @@ impl Downstream for H1Client<'_> {
         self.deadline
     }
 
-    async fn interim(&mut self, head: &ResponseHead) -> Result<(), Failure> {
+    async fn interim(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
         if self.version == Version::Http10 {
             return Ok(());
         }
         write::status_line(&mut self.out, head);
         write::end_to_end_fields(&mut self.out, &head.fields, |_| false);
         self.out.extend_from_slice(b"\r\n");
-        poll_fn(|cx| self.poll_flush(cx)).await
+        self.flush(exchange).await
     }
 
     async fn send(&mut self, exchange: &mut Exchange, mut answer: Answer) -> Finished {
@@ -488,6 +488,11 @@ impl Downstream for H1Client<'_> {
             let result = self.tunnel(exchange, &answer.reply, call).await;
             self.then = Then::Drop;
             return self.finished(exchange, answer.reply, result);
+        }
+        if answer.reply.failure().is_some_and(Failure::leaves_nobody) {
+            // 499 is for the log; bytes that came after all must not be taken for an answer to something else.
+            self.then = Then::Drop;
+            return self.finished(exchange, answer.reply, Ok(()));
         }
         if let Err(failure) = apply_transforms(&mut answer.reply) {
             answer = Answer::made(Reply::of_failure(failure, exchange));

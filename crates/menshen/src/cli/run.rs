@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use menshen::{Gateway, Origin};
+use menshen::{First, Gateway, Origin};
 use menshen_config::document::{LogLevel, Url};
 use menshen_config::{Refusal, Source};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,9 +35,10 @@ pub(super) fn quick(options: &Quick) -> Result<ExitCode, String> {
 }
 
 pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
-    start_own_log(&origin);
+    let first = First::read(&origin)?;
+    start_own_log(first.document.gateway.log.unwrap_or_default());
     raise_file_limit();
-    let gateway = Gateway::start(origin).map_err(|e| e.to_string())?;
+    let gateway = Gateway::start_with(origin, first).map_err(|e| e.to_string())?;
     for (name, address) in gateway.listeners() {
         tracing::info!("listening on http://{address} ({name})");
     }
@@ -93,8 +94,7 @@ async fn reload(gateway: Gateway) -> Gateway {
 }
 
 /// The own log goes to stderr; the access log has its own place.
-fn start_own_log(origin: &Origin) {
-    let level = origin.read().ok().and_then(|s| menshen_config::parse(&s).0.gateway.log).unwrap_or_default();
+fn start_own_log(level: LogLevel) {
     let level = match level {
         LogLevel::Off => "off",
         LogLevel::Error => "error",
