@@ -32,7 +32,7 @@ test: ## all tests, with those in the documentation
 lint: ## formatting, clippy, dependency rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy $(DATA_PATH) --lib -- -D warnings $(NO_PANICS)
+	cargo clippy $(DATA_PATH) --lib --no-deps -- -D warnings $(NO_PANICS)
 	cargo test --quiet -p menshen --test architecture
 	@.ci/deny
 

@@ -44,9 +44,9 @@ pub struct Match {
     /// One of these client addresses.
     pub client: OneOrMany<Cidr>,
     /// A window of time.
-    pub time: Option<Spanned<TimeWindow>>,
+    pub time: Option<Box<Spanned<TimeWindow>>>,
     /// A share of the requests.
-    pub weight: Option<Spanned<Weight>>,
+    pub weight: Option<Box<Spanned<Weight>>>,
 }
 
 /// One of several routes by chance: the routes of a group share the requests that match them all.
@@ -87,7 +87,17 @@ struct Long {
 impl From<Long> for Match {
     fn from(long: Long) -> Self {
         let Long { path, method, host, headers, query, cookies, client, time, weight } = long;
-        Self { path, method, host, headers, query, cookies, client, time, weight }
+        Self {
+            path,
+            method,
+            host,
+            headers,
+            query,
+            cookies,
+            client,
+            time: time.map(Box::new),
+            weight: weight.map(Box::new),
+        }
     }
 }
 

@@ -65,6 +65,7 @@ pub fn compile(
             listener::compile(name, entry, &mut place, problems).map(Arc::new)
         })
         .collect();
+    listener::check_addresses(document, problems);
     route::check_references(document, problems);
     if document.listeners.is_empty() && !problems.has_errors() {
         problems

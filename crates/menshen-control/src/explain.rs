@@ -248,7 +248,7 @@ fn settle(
             reply
         }
     };
-    let _ = chain.post(exchange, &mut reply);
+    let _ = chain.post(exchange, &mut reply, usize::MAX);
     explanation.status = reply.head.status;
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     explanation.reply = reply.head.fields.iter().map(|f| (text(f.name), text(f.value))).collect();

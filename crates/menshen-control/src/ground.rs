@@ -62,7 +62,12 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
 
     /// Forgets what nobody else holds.
     pub fn sweep(&self) {
-        self.lock().retain(|_, v| Arc::strong_count(v) > 1);
+        self.sweep_but(|_| false);
+    }
+
+    /// Forgets what nobody else holds, but for what is worth keeping.
+    pub fn sweep_but(&self, is_kept: impl Fn(&V) -> bool) {
+        self.lock().retain(|_, v| Arc::strong_count(v) > 1 || is_kept(v));
     }
 }
 
@@ -134,6 +139,8 @@ impl Ground {
         self.routes.sweep();
         self.services.sweep();
         self.steps.sweep();
+        // What an operator turned off stays off, also if the filter is away for a while.
+        self.switches.sweep_but(Switch::is_off);
         self.endpoints.sweep();
     }
 }

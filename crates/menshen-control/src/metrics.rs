@@ -213,7 +213,7 @@ fn add_histogram(
     cells: &[&Latency],
 ) -> Result<(), Error> {
     let mut buckets = Vec::with_capacity(LATENCY_BOUNDS.len() + 1);
-    let bounds = LATENCY_BOUNDS.iter().map(|b| *b as f64 / 1e6).chain([f64::MAX]);
+    let bounds = LATENCY_BOUNDS.iter().map(|b| *b as f64 / 1e6).chain([f64::INFINITY]);
     for (i, bound) in bounds.enumerate() {
         let count: u64 = cells.iter().filter_map(|c| c.buckets.get(i)).map(Counter::get).sum();
         buckets.push((bound, count));

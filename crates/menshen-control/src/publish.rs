@@ -90,12 +90,28 @@ pub struct Publisher {
     /// Generations that workers may still hold; dropped here, because freeing a large one takes time.
     old: Vec<Arc<Snapshot>>,
     fixed: Fixed,
-    /// A hash of the sources as they were last read.
-    last_read: u64,
+    /// A hash of the sources as they were last read; `None` when they could not be.
+    last_read: Option<u64>,
+    /// Sweeps that still give memory back after a publication.
+    tidying: u8,
 }
 
 struct Serving {
     compiled: Compiled,
+}
+
+/// Freed memory goes back to the system some time later, when a thread that used the allocator ends.
+fn give_memory_back() {
+    on_own_thread(|| drop(std::hint::black_box(vec![0u8; 1 << 20])));
+}
+
+/// Reading and compiling a large document takes much memory for a moment. On a thread of its own that memory goes
+/// back to the system when the thread ends, instead of staying with a thread that lives on.
+fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(work).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
 }
 
 fn fingerprint(sources: &[menshen_config::Source]) -> u64 {
@@ -137,6 +153,10 @@ impl First {
     /// # Errors
     /// One line about a file that cannot be read.
     pub fn read(origin: &Origin) -> Result<Self, String> {
+        on_own_thread(|| Self::read_here(origin))
+    }
+
+    fn read_here(origin: &Origin) -> Result<Self, String> {
         let mut reader = Reader::new();
         let sources = origin.read()?;
         let (document, problems) = reader.read(&sources);
@@ -160,10 +180,13 @@ impl Publisher {
     ) -> Result<Self, Problems> {
         let First { reader, last_read, document, problems } = first;
         let fixed = Fixed::of(&document);
-        let (serving, old) = (None, Vec::new());
-        let mut publisher = Self { origin, reader, snapshots, shared, serving, old, fixed, last_read };
-        publisher.compile_and_publish(&document, problems)?;
-        Ok(publisher)
+        let (serving, old, last_read) = (None, Vec::new(), Some(last_read));
+        let mut publisher =
+            Self { origin, reader, snapshots, shared, serving, old, fixed, last_read, tidying: 0 };
+        on_own_thread(move || {
+            publisher.compile_and_publish(&document, problems)?;
+            Ok(publisher)
+        })
     }
 
     /// Reads the sources again and publishes them if they are good; else the last good generation stays.
@@ -171,7 +194,7 @@ impl Publisher {
     /// # Errors
     /// Why they were refused, for people.
     pub fn reload(&mut self) -> Result<u64, String> {
-        let result = self.try_reload();
+        let result = on_own_thread(|| self.try_reload());
         match &result {
             Ok(version) => tracing::info!(version, "configuration published"),
             Err(why) => {
@@ -191,13 +214,14 @@ impl Publisher {
 
     /// True when the sources read as they did last time.
     pub fn is_unchanged(&self) -> bool {
-        self.origin.read().is_ok_and(|sources| fingerprint(&sources) == self.last_read)
+        self.origin.read().is_ok_and(|sources| Some(fingerprint(&sources)) == self.last_read)
     }
 
     fn try_reload(&mut self) -> Result<u64, String> {
+        self.last_read = None;
         let sources = self.origin.read()?;
         let (document, mut problems) = self.reader.read(&sources);
-        self.last_read = fingerprint(&sources);
+        self.last_read = Some(fingerprint(&sources));
         self.keep_for_next_time(&sources);
         if Fixed::of(&document) != self.fixed {
             let at = document.gateway.admin.as_ref().map(|a| a.span).unwrap_or_default();
@@ -256,6 +280,7 @@ impl Publisher {
         });
         let before = self.snapshots.send_replace(snapshot);
         self.old.push(before);
+        self.tidying = 5;
     }
 
     /// Asks for the addresses of host names again and publishes them if they changed.
@@ -278,6 +303,10 @@ impl Publisher {
         self.old.retain(|s| Arc::strong_count(s) > 1);
         if self.old.len() < before {
             self.shared.ground.sweep();
+        }
+        if self.tidying > 0 {
+            self.tidying -= 1;
+            give_memory_back();
         }
     }
 

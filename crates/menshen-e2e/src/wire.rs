@@ -52,6 +52,14 @@ impl Wire {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
+    /// The sending side, for another thread.
+    ///
+    /// # Panics
+    /// When there is no descriptor left.
+    pub fn clone_sender(&self) -> Self {
+        Self::new(self.stream.try_clone().expect("a descriptor"), None)
+    }
+
     /// Writes some of the bytes and says how many.
     pub fn send_some(&mut self, bytes: &[u8]) -> usize {
         self.stream.write(bytes).unwrap_or(0)

@@ -141,17 +141,6 @@ fn a_request_behind_connection_close_is_not_served() {
 }
 
 #[test]
-fn a_client_that_half_closes_behind_its_request_gets_the_answer() {
-    let origin = Origin::echo();
-    let gateway = TestGateway::in_front_of(&origin);
-    let mut client = Client::of(&gateway);
-    client.send(get("/a", "1.1", "Connection: close\r\n"));
-    assert_eq!(client.response().text(), "GET /a\n");
-    client.half_close();
-    client.expect_end();
-}
-
-#[test]
 fn the_end_of_a_connection_within_a_head_is_no_request() {
     let origin = Origin::echo();
     let gateway = TestGateway::in_front_of(&origin);

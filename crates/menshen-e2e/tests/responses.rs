@@ -1,6 +1,6 @@
 //! Responses of services: what has content, what is malformed, and which connections carry another request.
 
-use menshen_e2e::{Client, Origin, TestGateway, reply};
+use menshen_e2e::{Client, Gate, Origin, TestGateway, reply};
 
 fn answered(answer: impl AsRef<[u8]> + Send + Sync + 'static) -> (Origin, TestGateway) {
     let answer = answer.as_ref().to_vec();
@@ -38,6 +38,29 @@ fn responses_without_content_keep_both_connections() {
 }
 
 #[test]
+fn the_gateway_s_own_answers_have_no_content_where_none_may_be() {
+    let origin = Origin::echo();
+    let gateway = TestGateway::start(
+        "
+        routes:
+          fixed: { match: /fixed, to: { respond: { body: content } } }
+          empty: { match: /empty, to: { respond: { status: 204 } } }
+          echo: { match: /echo, to: 'http://{origin}' }
+        ",
+        &[&origin],
+    );
+    let mut client = Client::of(&gateway);
+    for (target, status) in [("/nowhere", 404), ("/fixed", 200), ("/echo%zz", 400)] {
+        let response = client.send(format!("HEAD {target} HTTP/1.1\r\nHost: a\r\n\r\n")).response_to_head();
+        assert_eq!(response.status, status);
+        assert!(response.fields.get("content-length").is_some_and(|n| n != "0"), "{target}");
+    }
+    let empty = client.get("/empty");
+    assert!(!empty.fields.has("content-length") && !empty.fields.has("transfer-encoding"));
+    assert_eq!(client.get("/echo").text(), "GET /echo\n");
+}
+
+#[test]
 fn bytes_behind_a_response_are_no_answer_to_the_next_request() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     for (request, surplus) in [
@@ -56,6 +79,40 @@ fn bytes_behind_a_response_are_no_answer_to_the_next_request() {
             assert!(matches!(response.text().as_str(), "good" | ""), "{surplus}: {}", response.text());
             assert_eq!(origin.connections(), round, "{surplus}: the connection must not be used again");
         }
+    }
+}
+
+#[test]
+fn bytes_that_come_late_are_no_answer_to_the_next_request_either() {
+    let (again, sent) = (Gate::new(), Gate::new());
+    let talkative = Origin::scripted({
+        let (again, sent) = (again.clone(), sent.clone());
+        move |c| {
+            c.request();
+            c.send(reply("good"));
+            again.pass();
+            c.send(reply("evil"));
+            sent.open();
+            c.wait_for_close();
+        }
+    });
+    let other = Origin::echo();
+    let gateway = TestGateway::start(
+        "
+        routes:
+          a: { match: /a, to: 'http://{origin-1}' }
+          b: { match: /b, to: 'http://{origin-2}' }
+        ",
+        &[&talkative, &other],
+    );
+    let mut client = Client::of(&gateway);
+    for connections in 1..=5 {
+        assert_eq!(client.get("/a").text(), "good");
+        again.open();
+        sent.pass();
+        // The worker looks at its sockets at least once before the next request.
+        assert_eq!(Client::of(&gateway).get("/b").text(), "GET /b\n");
+        assert_eq!(talkative.connections(), connections);
     }
 }
 

@@ -99,6 +99,8 @@ pub struct Setup<'a> {
     pub at: Span,
     /// The same as a path.
     pub path: Path,
+    /// A name of this place that stays the same when filters are put before this one.
+    pub place: &'a str,
     /// The path variables of the route; `None` where the filter is used by many routes.
     pub variables: Option<&'a [Box<str>]>,
     /// Finds a service by its name.
@@ -124,7 +126,7 @@ impl Setup<'_> {
 
     /// State of this filter under a name of its own, which outlives the generation.
     pub fn kept<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
-        self.keep.get(&format!("{}#{name}", self.path), make)
+        self.keep.get(&format!("{}#{name}", self.place), make)
     }
 
     /// Reads a template; one that cannot be read is reported and becomes empty.

@@ -130,7 +130,7 @@ impl Try {
     /// Runs the `post` phase on a reply.
     pub(crate) fn reply(&mut self, mut reply: Reply) -> &mut Self {
         let live = self.chain();
-        live.route(self.exchange.route).chain.post(&mut self.exchange, &mut reply).unwrap();
+        live.route(self.exchange.route).chain.post(&mut self.exchange, &mut reply, usize::MAX).unwrap();
         self.reply = Some(reply);
         self
     }
@@ -198,6 +198,7 @@ fn chain(yaml: &str, keep: &Keep) -> (Chain, Problems) {
             problems: &mut problems,
             at: item.at,
             path: item.path.key(&item.name),
+            place: item.path.as_str(),
             variables: None,
             services: &services,
             keep,

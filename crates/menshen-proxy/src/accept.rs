@@ -19,7 +19,7 @@ use crate::worker::{Slot, Worker};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a client reads when all connections are taken.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: 95\r\n\
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: 96\r\n\
 retry-after: 1\r\nconnection: close\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too-many-connections\"}\n";
 

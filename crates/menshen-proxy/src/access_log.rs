@@ -196,7 +196,9 @@ fn line(out: &mut Vec<u8>, format: &Format, exchange: &Exchange, route: &Route, 
     m.optional("id", exchange.request_id());
     m.text("method", request.method_text());
     m.optional("host", request.fields.get(menshen_http1::FieldName::HOST));
-    m.text("path", exchange.target.path());
+    // What could not be read is shown as it came.
+    let path = Some(exchange.target.path()).filter(|p| !p.is_empty()).unwrap_or(request.target());
+    m.text("path", path);
     m.optional("query", exchange.target.query());
     m.text("route", route.name.as_bytes());
     if let crate::snapshot::Action::Service { service, .. } = route.action

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 
-/// Bytes received and not yet used. The memory is initialised once and never cleared.
+/// Bytes received and not yet used. The memory is initialised once and never cleared; while a buffer waits empty,
+/// it has none.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     memory: Vec<u8>,
     start: usize,
     end: usize,
+    size: Size,
 }
 
 impl Buffer {
@@ -35,7 +37,11 @@ impl Buffer {
 
     /// True when nothing more can be read into it.
     pub(crate) fn is_full(&self) -> bool {
-        self.start == 0 && self.end == self.memory.len()
+        self.has_memory() && self.start == 0 && self.end == self.memory.len()
+    }
+
+    pub(crate) fn has_memory(&self) -> bool {
+        !self.memory.is_empty()
     }
 
     /// Free memory behind the bytes; moves them to the front when the end is reached.
@@ -66,9 +72,10 @@ impl Buffer {
 }
 
 /// The two sizes in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Size {
     /// For heads and small bodies.
+    #[default]
     Small,
     /// For bodies that keep coming.
     Large,
@@ -99,10 +106,10 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// An empty buffer.
+    /// An empty buffer with memory.
     pub(crate) fn take(&self, size: Size) -> Buffer {
         let memory = self.list(size).borrow_mut().pop().unwrap_or_else(|| vec![0; size.bytes()]);
-        Buffer { memory, start: 0, end: 0 }
+        Buffer { memory, start: 0, end: 0, size }
     }
 
     /// Takes a buffer back.
@@ -118,9 +125,28 @@ impl Buffers {
         }
     }
 
+    /// Gives memory to a buffer that has none.
+    pub(crate) fn lend(&self, buffer: &mut Buffer) {
+        if !buffer.has_memory() {
+            *buffer = self.take(buffer.size);
+        }
+    }
+
+    /// Takes the memory of a buffer that is empty; it will get some of the same size again.
+    pub(crate) fn reclaim(&self, buffer: &mut Buffer) {
+        if buffer.is_empty() && buffer.has_memory() {
+            let waiting = Buffer { size: buffer.size, ..Buffer::default() };
+            self.give(std::mem::replace(buffer, waiting));
+        }
+    }
+
     /// Exchanges a buffer for a large one, keeping its bytes.
     pub(crate) fn enlarge(&self, buffer: &mut Buffer) {
-        if buffer.memory.len() >= Size::LARGE {
+        if buffer.size == Size::Large {
+            return;
+        }
+        if !buffer.has_memory() {
+            buffer.size = Size::Large;
             return;
         }
         let mut large = self.take(Size::Large);

@@ -15,7 +15,7 @@ use crate::downstream::{Content, Downstream};
 use crate::forwarding::{self, Outgoing};
 use crate::h1::inbound::{Inbound, Next};
 use crate::pool::Connection;
-use crate::snapshot::{Endpoint, Route, Service};
+use crate::snapshot::{Endpoint, HostPolicy, Route, Service};
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
@@ -45,9 +45,17 @@ pub(crate) struct Call {
     request: Request,
     response_keeps_alive: bool,
     is_upgrade: bool,
-    /// Bytes moved either way, as a sign of progress.
+    /// Bytes moved either way, as a sign of progress. Those of a response head are none: all of it has one deadline.
     moved: u64,
     trailers: Option<Fields>,
+}
+
+/// Where an attempt goes, and what is asked for there.
+pub(crate) struct Aim<'a> {
+    pub(crate) service: &'a Arc<Service>,
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) host: &'a HostPolicy,
+    pub(crate) target: &'a [u8],
 }
 
 /// How far the request has been sent.
@@ -67,11 +75,10 @@ impl Call {
         exchange: &mut Exchange,
         client: &mut D,
         route: &Route,
-        service: &Arc<Service>,
-        endpoint: &Arc<Endpoint>,
-        target: &[u8],
+        aim: &Aim<'_>,
         head: &mut ResponseHead,
     ) -> Result<Box<Self>, Failure> {
+        let Aim { service, endpoint, .. } = *aim;
         let worker = exchange.live.worker().clone();
         let (connection, reused) = match worker.pools.take(endpoint) {
             Some(connection) => (connection, true),
@@ -87,7 +94,7 @@ impl Call {
         }
         let mut call = Box::new(Self {
             connection: Some(connection),
-            input: worker.buffers.take(Size::Small),
+            input: Buffer::default(),
             inbound: Inbound::NONE,
             out: worker.take_bytes(),
             written: 0,
@@ -101,7 +108,7 @@ impl Call {
             endpoint: endpoint.clone(),
             worker,
         });
-        forwarding::write_request(&mut call.out, exchange, route, target, &endpoint.authority, call.content);
+        forwarding::write_request(&mut call.out, exchange, route, aim, call.content);
         call.final_head(exchange, client, head).await?;
         Ok(call)
     }
@@ -128,6 +135,7 @@ impl Call {
             }
             forwarding::drop_nominated(&mut head.fields);
             client.interim(exchange, head).await?;
+            self.moved = self.moved.wrapping_add(1);
         }
         Err(Failure::BadInterim)
     }
@@ -195,14 +203,12 @@ impl Call {
     /// While the request is being sent: who holds it up?
     fn waits_for<D: Downstream>(&self, client: &D) -> Wait {
         let nothing_to_write = self.written == self.out.len() && client.content().is_empty();
-        if nothing_to_write { Wait::ClientBody } else { Wait::FirstByte }
+        if nothing_to_write { Wait::ClientBody } else { Wait::ServiceWrite }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
-        let n = ready!(connection.stream.poll_read(cx, &mut self.input))?;
-        self.moved = self.moved.wrapping_add(n as u64);
-        Poll::Ready(Ok(n))
+        connection.stream.poll_read(cx, &self.worker.buffers, &mut self.input)
     }
 
     /// Moves request content from the client to the service. Ready when there is no more to send.
@@ -297,7 +303,7 @@ impl Call {
             match ready!(self.poll_read(cx)) {
                 Ok(0) if self.inbound.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
-                Ok(_) => {}
+                Ok(n) => self.moved = self.moved.wrapping_add(n as u64),
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::condition::Condition;
+use crate::failure::Blame;
 use crate::filter::{
     DoneFilter, ErrorFilter, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
 };
@@ -52,7 +53,7 @@ pub enum OnError {
     /// The exchange fails.
     #[default]
     Fail,
-    /// The failure is noted and the exchange goes on.
+    /// The filter's own failure is noted and the exchange goes on; its refusals still count.
     Continue,
 }
 
@@ -202,12 +203,15 @@ impl Step {
         }
     }
 
-    /// Whether this failure may be passed over, and the verdict to note.
-    fn judge(&self) -> (Verdict, bool) {
+    /// Whether this failure may be passed over, and the verdict to note. A refusal is no failure of the filter itself:
+    /// `on-error: continue` must not open a door.
+    fn judge(&self, failure: Failure) -> (Verdict, bool) {
         match (self.mode, self.on_error) {
             (Mode::Shadow, _) => (Verdict::Shadow, true),
-            (Mode::Enforce, OnError::Continue) => (Verdict::Ignored, true),
-            (Mode::Enforce, OnError::Fail) => (Verdict::Failed, false),
+            (Mode::Enforce, OnError::Continue) if failure.blame() != Blame::Client => {
+                (Verdict::Ignored, true)
+            }
+            (Mode::Enforce, _) => (Verdict::Failed, false),
         }
     }
 
@@ -286,7 +290,7 @@ impl Chain {
                 (Flow::Continue, _) => Verdict::Pass,
                 (Flow::Answer(_), Mode::Enforce) => Verdict::Answered,
                 (Flow::Answer(_), Mode::Shadow) => Verdict::Shadow,
-                (Flow::Fail(_), _) => step.judge().0,
+                (Flow::Fail(failure), _) => step.judge(*failure).0,
             };
             step.note(id, Phase::Pre, verdict, &mut lap, exchange);
             match verdict {
@@ -318,22 +322,28 @@ impl Chain {
         Ok(())
     }
 
-    /// Runs the `post` phase in reverse over the steps that were entered.
+    /// Runs the `post` phase in reverse over the steps that were entered and stand before number `below`.
     ///
     /// # Errors
-    /// The first failure that counts; the steps behind it have not run.
-    pub fn post(&self, exchange: &mut Exchange, reply: &mut Reply) -> Result<(), Failure> {
+    /// The first failure that counts, and the number of its step: those before it have not run.
+    pub fn post(
+        &self,
+        exchange: &mut Exchange,
+        reply: &mut Reply,
+        below: usize,
+    ) -> Result<(), (usize, Failure)> {
         if !self.phases.contains(Phase::Post) {
             return Ok(());
         }
         let mut lap = Lap::start();
-        for (id, step) in self.numbered().rev() {
+        for (id, step) in self.numbered().take(below).rev() {
             let Some(filter) = &step.parts.post else { continue };
             if !exchange.entered.contains(id) || step.mode == Mode::Shadow {
                 continue;
             }
             let result = filter.post(exchange, reply);
-            step.settle(result, id, Phase::Post, &mut lap, exchange)?;
+            step.settle(result, id, Phase::Post, &mut lap, exchange)
+                .map_err(|failure| (usize::from(id.0), failure))?;
         }
         Ok(())
     }
@@ -385,7 +395,7 @@ impl Step {
             self.note(id, phase, Verdict::Pass, lap, exchange);
             return Ok(());
         };
-        let (verdict, passed_over) = self.judge();
+        let (verdict, passed_over) = self.judge(failure);
         self.note(id, phase, verdict, lap, exchange);
         if passed_over { Ok(()) } else { Err(failure) }
     }

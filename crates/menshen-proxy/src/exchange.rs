@@ -194,6 +194,7 @@ impl Exchange {
         self.attempts = 0;
         self.service_micros = None;
         self.forwards = 0;
+        self.target.clear();
         self.forget();
     }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use menshen_http1::{FieldName, Fields, RequestFraming, RequestHead, write};
 
 use crate::Failure;
+use crate::call::Aim;
 use crate::condition::contains;
 use crate::exchange::{Client, Exchange, Scheme};
 use crate::snapshot::{Gateway, HostPolicy, Listener, Route};
@@ -159,15 +160,15 @@ pub(crate) fn write_request(
     out: &mut Vec<u8>,
     exchange: &Exchange,
     route: &Route,
-    target: &[u8],
-    authority: &str,
+    aim: &Aim<'_>,
     content: Outgoing,
 ) {
     let request = &exchange.request;
     let fields = &request.fields;
-    write::request_line(out, request, target);
+    write::request_line(out, request, aim.target);
     let client_host = fields.get(FieldName::HOST);
-    let host = match &route.host {
+    let authority = &aim.endpoint.authority;
+    let host = match aim.host {
         HostPolicy::Keep => client_host.unwrap_or(authority.as_bytes()),
         HostPolicy::Endpoint => authority.as_bytes(),
         HostPolicy::Name(name) => name.as_bytes(),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use menshen_http1::{FieldName, Method, RequestFraming};
 
-use crate::call::Call;
+use crate::call::{Aim, Call};
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::reply::Maker;
 use crate::routes::{Found, Lookup};
-use crate::snapshot::{Action, EncodedSlashes, Endpoint, Route, RouteId, Service, ServiceId};
+use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, Service, ServiceId};
+use crate::target::Target;
 use crate::template::Template;
 use crate::worker::Live;
 use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
@@ -108,8 +109,11 @@ async fn answer<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &L
         Ok(answer) => answer,
         Err(failure) => recover(exchange, client, live, failure).await,
     };
-    if let Err(failure) = route.chain.post(exchange, &mut answer.reply) {
+    let mut below = usize::MAX;
+    while let Err((step, failure)) = route.chain.post(exchange, &mut answer.reply, below) {
+        // The outer filters see the reply for the failure, as they would have seen the other.
         answer = recover(exchange, client, live, failure).await;
+        below = step;
     }
     if !matches!(answer.reply.body, Body::Streaming) && !carries_head_only(&answer) {
         answer.call = None;
@@ -150,10 +154,7 @@ async fn call_service<D: Downstream>(
     service: &Arc<Service>,
     base: &str,
 ) -> Result<Answer, Failure> {
-    if matches!(exchange.request.framing, RequestFraming::Length(n) if n > exchange.body_limit) {
-        return Err(Failure::BodyTooLarge);
-    }
-    client.limit_content(exchange.body_limit);
+    limit_content(exchange, client)?;
     let route = live.route(exchange.route);
     let mut target = live.worker().take_bytes();
     let rewritten = route.rewrite.apply(&exchange.target, base, &mut target);
@@ -162,7 +163,8 @@ async fn call_service<D: Downstream>(
     while rewritten.is_ok() && tried < MAX_ATTEMPTS {
         let Some(endpoint) = service.pick(live, tried) else { break };
         tried += 1;
-        result = attempt(exchange, client, live, service, endpoint, &target).await;
+        let aim = Aim { service, endpoint, host: &route.host, target: &target };
+        result = attempt(exchange, client, live, &aim).await;
         match result {
             Err(failure) if may_retry(failure, exchange, client) => {}
             _ => break,
@@ -172,22 +174,30 @@ async fn call_service<D: Downstream>(
     result
 }
 
+/// Refuses content that is announced to be too large, and sees to it that other content ends there.
+fn limit_content<D: Downstream>(exchange: &Exchange, client: &mut D) -> Result<(), Failure> {
+    if matches!(exchange.request.framing, RequestFraming::Length(n) if n > exchange.body_limit) {
+        return Err(Failure::BodyTooLarge);
+    }
+    client.limit_content(exchange.body_limit);
+    Ok(())
+}
+
 /// One attempt: `route` filters, then the call.
 async fn attempt<D: Downstream>(
     exchange: &mut Exchange,
     client: &mut D,
     live: &Live,
-    service: &Arc<Service>,
-    endpoint: &Arc<Endpoint>,
-    target: &[u8],
+    aim: &Aim<'_>,
 ) -> Result<Answer, Failure> {
+    let Aim { service, endpoint, .. } = *aim;
     exchange.attempts = exchange.attempts.saturating_add(1);
     exchange.endpoint = Some(endpoint.clone());
     let route = live.route(exchange.route);
     route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
     let mut head = std::mem::take(&mut exchange.spare_head);
     let sent_at = exchange.live.worker().recent();
-    let called = Call::start(exchange, client, route, service, endpoint, target, &mut head).await;
+    let called = Call::start(exchange, client, route, aim, &mut head).await;
     let cells = service.stats.of(live.worker_index());
     let call = match called {
         Ok(call) => call,
@@ -247,13 +257,16 @@ async fn forward<D: Downstream>(
         path.push(b'?');
         path.extend_from_slice(query);
     }
-    exchange.target.read(&path, Method::Get, None).map_err(|_| Failure::BadRewrite)?;
-    let outer = (exchange.route, exchange.entered, std::mem::take(&mut exchange.variables));
+    let mut target = Target::default();
+    target.read(&path, Method::Get, None).map_err(|_| Failure::BadRewrite)?;
+    // The steps of this route, which run behind the other's, and the log see what the client asked for.
+    let target = std::mem::replace(&mut exchange.target, target);
+    let outer = (exchange.route, exchange.entered, std::mem::take(&mut exchange.variables), target);
     exchange.entered = Default::default();
     find_route(exchange, live);
     let shared = live.route(exchange.route).chain.shared();
     let answer = Box::pin(answer(exchange, client, live, shared)).await;
-    (exchange.route, exchange.entered, exchange.variables) = outer;
+    (exchange.route, exchange.entered, exchange.variables, exchange.target) = outer;
     Ok(answer)
 }
 
@@ -288,11 +301,13 @@ async fn fall_back<D: Downstream>(
     if client.content_was_taken() {
         return Err(Failure::NoEndpoint);
     }
+    limit_content(exchange, client)?;
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
     let endpoint = service.pick(live, 0).ok_or(Failure::NoEndpoint)?;
     let mut target = Vec::new();
-    live.route(exchange.route).rewrite.apply(&exchange.target, "", &mut target)?;
-    attempt(exchange, client, live, service, endpoint, &target).await
+    live.route(exchange.route).rewrite.apply(&exchange.target, &service.base, &mut target)?;
+    let aim = Aim { service, endpoint, host: &service.host, target: &target };
+    attempt(exchange, client, live, &aim).await
 }
 
 /// Names the methods that would have matched (RFC 9110 §15.5.6).

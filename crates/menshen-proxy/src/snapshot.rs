@@ -275,6 +275,10 @@ pub struct Service {
     pub name: Box<str>,
     /// Where it runs.
     pub endpoints: Box<[Arc<Endpoint>]>,
+    /// What is put in front of every path, without trailing slash; a route to a URL has its own in [`Action`].
+    pub base: Box<str>,
+    /// Which Host it sees, where the route that leads to it does not say otherwise.
+    pub host: HostPolicy,
     /// Who is next.
     pub balance: Balance,
     /// Idle connections kept by each worker for each endpoint.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Buffers};
 
 /// A connected socket. TLS will be a second kind of stream behind the same calls.
 #[derive(Debug)]
@@ -27,10 +27,25 @@ impl Stream {
         self.tcp.local_addr().ok()
     }
 
-    /// Reads into the buffer's room; 0 means that the peer has closed its side.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+    /// Reads into the buffer's room; 0 means that the peer has closed its side. A buffer holds memory only while
+    /// there is something to put into it: what thousands of waiting connections do not hold stays in the cache.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        buffer: &mut Buffer,
+    ) -> Poll<io::Result<usize>> {
+        if !buffer.has_memory() {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            buffers.lend(buffer);
+        }
         let mut room = ReadBuf::new(buffer.room());
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut room))?;
+        let read = Pin::new(&mut self.tcp).poll_read(cx, &mut room);
+        if read.is_pending() {
+            buffers.reclaim(buffer);
+            return Poll::Pending;
+        }
+        ready!(read)?;
         let n = room.filled().len();
         buffer.filled(n);
         Poll::Ready(Ok(n))

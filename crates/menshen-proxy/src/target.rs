@@ -85,20 +85,27 @@ impl Target {
             _ => origin_form(raw, host)?,
         };
         let (path, query) = split_query(raw);
-        self.text.clear();
-        self.decoded.clear();
-        self.has_encoded_slash = false;
+        self.clear();
         if is_plain(path) {
             self.text.extend_from_slice(path);
-        } else {
-            self.canonicalise(path)?;
+        } else if let Err(error) = self.canonicalise(path) {
+            self.clear();
+            return Err(error);
         }
         self.path_len = self.text.len();
         self.text.extend_from_slice(query);
         Ok(())
     }
 
-    /// The canonical path, always starting with `/`.
+    /// Forgets what was read; the path is empty then.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.path_len = 0;
+        self.decoded.clear();
+        self.has_encoded_slash = false;
+    }
+
+    /// The canonical path, always starting with `/`; empty when none was read.
     pub fn path(&self) -> &[u8] {
         self.text.get(..self.path_len).unwrap_or_default()
     }

@@ -13,6 +13,8 @@ pub(crate) enum Wait {
     Connect,
     /// More of the request from the client.
     ClientBody,
+    /// The service, to take more of the request.
+    ServiceWrite,
     /// The service, before its head.
     FirstByte,
     /// The service, within its body.
@@ -29,7 +31,7 @@ impl Wait {
             Self::ClientBody => t.body,
             Self::FirstByte => t.first_byte,
             Self::BetweenBytes => t.between_bytes,
-            Self::ClientWrite => t.write,
+            Self::ClientWrite | Self::ServiceWrite => t.write,
         }
     }
 
@@ -37,7 +39,7 @@ impl Wait {
         match self {
             Self::Connect => Failure::ConnectTimeout,
             Self::ClientBody => Failure::BodyTimeout,
-            Self::FirstByte => Failure::FirstByteTimeout,
+            Self::ServiceWrite | Self::FirstByte => Failure::FirstByteTimeout,
             Self::BetweenBytes => Failure::BetweenBytesTimeout,
             Self::ClientWrite => Failure::WriteTimeout,
         }

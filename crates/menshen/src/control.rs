@@ -64,6 +64,10 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
             None
         }
     });
+    // What was written before the watch began is seen by nobody else.
+    if watch.is_some() {
+        drop(reload_if_changed(&mut publisher).await);
+    }
     let mut sweep = tokio::time::interval(Duration::from_secs(1));
     let mut names = tokio::time::interval(resolve::REFRESH);
     loop {

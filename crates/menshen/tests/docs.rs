@@ -31,7 +31,10 @@ fn page(path: &str, title: &str, generated: &str) {
         rest.split_once(END).unwrap_or_else(|| panic!("docs/{path}: the generated part has no end"));
     let generated = format!("\n{}\n\n", generated.trim());
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&file, format!("{before}{BEGIN}{generated}{END}{after}")).unwrap();
+        // Another test may be reading the page.
+        let beside = file.with_extension("new");
+        fs::write(&beside, format!("{before}{BEGIN}{generated}{END}{after}")).unwrap();
+        fs::rename(&beside, &file).unwrap();
     } else {
         assert!(
             now == generated,
@@ -370,6 +373,7 @@ fn failures() -> Vec<Failure> {
         T::EncodedSlash,
         T::Backslash,
         T::HiddenDots,
+        T::NamelessSegment,
         T::NotUtf8,
         T::AuthorityDiffers,
     ];
@@ -487,4 +491,41 @@ fn the_documents_name_every_member_of_a_log_line_and_every_fact_of_templates() {
     for (fact, _) in Fact::NAMES {
         assert!(config.contains(&format!("`{{{fact}}}`")), "docs/config.md does not mention `{{{fact}}}`");
     }
+}
+
+/// The first sentence of a file's own documentation.
+fn first_sentence(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map_while(|l| l.strip_prefix("//!")).map(str::trim).collect();
+    let paragraph = lines.into_iter().skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty());
+    let paragraph = paragraph.collect::<Vec<_>>().join(" ");
+    let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
+    paragraph.get(..end).filter(|s| !s.is_empty()).map(str::to_owned)
+}
+
+#[test]
+fn the_list_of_files_is_up_to_date() {
+    let mut text = String::new();
+    for name in ["http1", "config", "proxy", "filters", "control"]
+        .map(|n| format!("menshen-{n}"))
+        .iter()
+        .chain([&"menshen".to_owned()])
+    {
+        write!(text, "### {name}\n\n| file | what it is for |\n|---|---|\n").unwrap();
+        let source = root().join("crates").join(name).join("src");
+        let mut folders = vec![source.clone()];
+        let mut rows = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+                let file = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Some(job) = first_sentence(&fs::read_to_string(&path).unwrap()) {
+                    rows.push(format!("| `{file}` | {} |", cell(&job)));
+                }
+            }
+        }
+        rows.sort();
+        write!(text, "{}\n\n", rows.join("\n")).unwrap();
+    }
+    page("../ARCHITECTURE.md", "Architecture", &text);
 }

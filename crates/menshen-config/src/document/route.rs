@@ -33,13 +33,13 @@ pub struct Route {
     pub prefix: Option<Spanned<Prefix>>,
     /// A regular expression on the path and what replaces it, after `strip` and before `prefix`.
     #[serde(default)]
-    pub rewrite: Option<Rewrite>,
+    pub rewrite: Option<Box<Rewrite>>,
     /// The `Host` that the service gets to see. Default: what the service says.
     #[serde(default)]
     pub host: Option<Spanned<RouteHost>>,
     /// Changes of the query.
     #[serde(default)]
-    pub query: QueryEdit,
+    pub query: Box<QueryEdit>,
     /// Which header fields tell the service about the client. Default: what the gateway says.
     #[serde(default)]
     pub forwarded: Forwarded,
@@ -59,7 +59,7 @@ pub struct Route {
     pub trailers: OneOrMany<Spanned<String>>,
     /// How long is waited. Default: what the service says.
     #[serde(default)]
-    pub timeouts: CallTimeouts,
+    pub timeouts: Box<CallTimeouts>,
     /// The most that is accepted. Default: what the listener says.
     #[serde(default)]
     pub limits: RouteLimits,

@@ -99,11 +99,11 @@ pub enum Balance {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Pool {
-    /// How many idle ones are kept for each endpoint. Default: `64 per worker`.
+    /// How many idle ones are kept for each endpoint. Default: `1024 per worker`.
     pub idle: Option<PerWorker>,
     /// How long an idle one is kept. Default: `60s`.
     pub idle_for: Option<Duration>,
-    /// How long one is used at all, so that changes of DNS are seen, or `none`. Default: `none`.
+    /// How long one is used at all, so that changes of DNS are seen, or `none`. Default: `1h`.
     pub max_age: Option<Bounded<Duration>>,
 }
 

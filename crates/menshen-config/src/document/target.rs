@@ -22,7 +22,7 @@ pub enum Target {
     /// Nowhere: the client is told to ask somewhere else.
     Redirect(Redirect),
     /// Nowhere: the gateway answers itself.
-    Respond(Respond),
+    Respond(Box<Respond>),
 }
 
 /// Tells the client to ask somewhere else.
@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for Target {
                     Long::Respond(Respond { body: Some(_), json: Some(_), .. }) => {
                         Err(A::Error::custom("both `body` and `json`\nkeep one of them"))
                     }
-                    Long::Respond(respond) => Ok(Target::Respond(respond)),
+                    Long::Respond(respond) => Ok(Target::Respond(Box::new(respond))),
                 }
             }
         }

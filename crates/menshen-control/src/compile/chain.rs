@@ -48,7 +48,30 @@ impl<'a> Builder<'a> {
         scope: &Scope<'_>,
         problems: &mut Problems,
     ) -> Vec<Built> {
-        items.iter().filter_map(|item| self.step(item, scope, problems)).collect()
+        // The path of the list: that of an item without its index.
+        let list =
+            items.first().and_then(|item| item.path.as_str().rsplit_once('[')).map_or("", |(list, _)| list);
+        self.steps_at(list, items, scope, problems)
+    }
+
+    /// The steps of the list at this place. Each has a place of its own by its id or name, so that what it keeps stays
+    /// when others are put before it.
+    fn steps_at(
+        &self,
+        list: &str,
+        items: &[FilterItem],
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Built> {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let mut built = Vec::new();
+        for item in items {
+            let name = item.id.as_deref().unwrap_or(&item.name);
+            let nth = seen.entry(name).or_default();
+            *nth += 1;
+            built.extend(self.step(item, &format!("{list}.{name}[{nth}]"), scope, problems));
+        }
+        built
     }
 
     /// The steps of a scheme, built when it is first used.
@@ -63,12 +86,19 @@ impl<'a> Builder<'a> {
         built
     }
 
-    fn step(&self, item: &FilterItem, scope: &Scope<'_>, problems: &mut Problems) -> Option<Built> {
+    fn step(
+        &self,
+        item: &FilterItem,
+        place: &str,
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Option<Built> {
         if item.mode == WrittenMode::Off {
             return None;
         }
         if let Some(members) = &item.any {
-            return Some(self.group(item, members, scope, problems));
+            let alternatives = self.steps_at(place, members, scope, problems);
+            return Some(self.group(item, alternatives, scope, problems));
         }
         let Some(spec) = menshen_filters::find(&item.name) else {
             let hint = menshen_config::hint(&item.name, menshen_filters::ALL.iter().map(|s| s.name));
@@ -86,6 +116,7 @@ impl<'a> Builder<'a> {
             problems,
             at: item.at,
             path: item.path.clone().key(&item.name),
+            place,
             variables: scope.variables,
             services: scope.services,
             keep: &self.ground.keep,
@@ -98,12 +129,19 @@ impl<'a> Builder<'a> {
     fn group(
         &self,
         item: &FilterItem,
-        members: &[FilterItem],
+        alternatives: Vec<Built>,
         scope: &Scope<'_>,
         problems: &mut Problems,
     ) -> Built {
-        let alternatives = self.steps(members, scope, problems);
         for built in &alternatives {
+            if built.step.mode != Mode::Enforce || built.step.on_error != OnError::Fail {
+                let problem = problems.error(
+                    built.item.at,
+                    &built.item.path,
+                    "`mode` and `on-error` belong to the group, not to one of its members",
+                );
+                problem.hint("write them beside `any`");
+            }
             if built.spec.is_some_and(|s| !s.contract.decides) {
                 let message =
                     format!("`{}` always passes, so what stands behind it is never asked", built.step.name);

@@ -1,5 +1,6 @@
 //! Listeners and the table of routes behind each.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
-use super::{Purpose, route, settings};
+use super::{Purpose, order, route, settings};
 use crate::Ground;
 
 /// What a listener is compiled with.
@@ -60,6 +61,19 @@ pub(super) fn compile(
         trusted_proxies: settings::networks(trusted),
         routes: table,
     })
+}
+
+/// Two listeners on one address would share its sockets, and one of them would get nothing.
+pub(super) fn check_addresses(document: &Document, problems: &mut Problems) {
+    let mut seen: HashMap<SocketAddr, &str> = HashMap::new();
+    for (name, listener) in document.listeners.iter() {
+        if let Some(first) = seen.insert(listener.bind.0, name) {
+            let path = Path::root().key("listeners").key(name).key("bind");
+            problems
+                .error(listener.bind.span, path, format!("listener `{first}` has this address already"))
+                .hint("bind another port, or make one listener of both");
+        }
+    }
 }
 
 /// The listener's own filters, shared by all its routes.
@@ -117,7 +131,8 @@ fn table(
     problems: &mut Problems,
 ) -> Option<RouteTable> {
     let path = Path::root().key("listeners").key(name);
-    let shared = chain::chain(own, 0, &path, problems);
+    order::check(own, 0, problems);
+    let shared = chain::chain(own, own.len(), &path, problems);
     let mut routes = Vec::new();
     let mut entries = Vec::new();
     let document = place.document;

@@ -43,8 +43,7 @@ pub(super) fn compile(
     let host = match written.host.as_ref().map(|h| &h.value) {
         Some(RouteHost::Keep) => HostPolicy::Keep,
         Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
-        Some(RouteHost::Service) => HostPolicy::Endpoint,
-        None => service.map(|s| place.services.host(s)).unwrap_or_default(),
+        Some(RouteHost::Service) | None => service.map(|s| place.services.host(s)).unwrap_or_default(),
     };
     let route = Route {
         chain: route_chain(name, written, &matcher.variables, behind, place, problems),

@@ -15,8 +15,8 @@ use menshen_proxy::{Endpoint, HostPolicy, Service, ServiceId};
 use super::Purpose;
 use crate::Ground;
 
-const IDLE: usize = 64;
-const IDLE_FOR: Duration = Duration::from_secs(30);
+const IDLE: usize = 1024;
+const IDLE_FOR: Duration = Duration::from_secs(60);
 const MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// A service on its way: named ones from the document, unnamed ones from URLs in routes.
@@ -86,11 +86,7 @@ impl Services {
     }
 
     pub(super) fn host(&self, id: ServiceId) -> HostPolicy {
-        match self.written(id).map(|w| &w.host) {
-            Some(ServiceHost::Keep) => HostPolicy::Keep,
-            Some(ServiceHost::Name(name)) => HostPolicy::Name(name.clone()),
-            Some(ServiceHost::Endpoint) | None => HostPolicy::Endpoint,
-        }
+        self.written(id).map(host).unwrap_or_default()
     }
 
     /// Compiles all services; the same again when addresses have changed.
@@ -101,6 +97,14 @@ impl Services {
         problems: &mut Problems,
     ) -> Arc<[Arc<Service>]> {
         self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
+    }
+}
+
+fn host(service: &Written) -> HostPolicy {
+    match &service.host {
+        ServiceHost::Keep => HostPolicy::Keep,
+        ServiceHost::Name(name) => HostPolicy::Name(name.clone()),
+        ServiceHost::Endpoint => HostPolicy::Endpoint,
     }
 }
 
@@ -119,6 +123,8 @@ impl Plan {
             name: self.name.clone(),
             balance: Balance::new(method, &weights, ground.workers),
             endpoints: endpoints.into(),
+            base: written.base.0.clone(),
+            host: host(written),
             idle_connections: pool.idle.map_or(IDLE, |n| n.0 as usize),
             idle_timeout: pool.idle_for.map_or(IDLE_FOR, |d| d.0),
             max_age: pool.max_age.map_or(MAX_AGE, |b| b.bound().map_or(Duration::MAX / 4, |d| d.0)),

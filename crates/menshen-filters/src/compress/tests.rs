@@ -188,7 +188,8 @@ fn wrong_settings_are_refused() {
         ("compress: { types: json }", "`json` is not a media type"),
         ("compress: { min: 1024 }", "a size needs a unit"),
         ("compress: { level: { gzip: 0 } }", "the level of gzip is 1 to 9, not 0"),
-        ("compress: { level: { br: 12 } }", "the level of br is 0 to 11, not 12"),
+        ("compress: { level: { br: 12 } }", "the level of br is 0 to 6, not 12"),
+        ("compress: { level: { zstd: 19 } }", "the level of zstd is 1 to 6, not 19"),
         ("compress: { level: 5 }", "expected a map"),
     ] {
         let problems = Try::problems(yaml);

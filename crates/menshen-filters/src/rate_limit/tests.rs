@@ -140,6 +140,7 @@ fn built(limit: &str, keep: &Keep) -> RateLimit {
         problems: &mut problems,
         at: Default::default(),
         path: menshen_config::Path::from("routes.a.filters[0].rate-limit"),
+        place: "routes.a.filters.rate-limit[1]",
         variables: None,
         services: &|_| None,
         keep,

@@ -139,7 +139,7 @@ impl<'a> H1Client<'a> {
         };
         self.keep_alive = self.can_keep_alive(answer.call.as_deref())
             && (length.is_some() || self.encoding != Encoding::Plain)
-            && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_)));
+            && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_) | Failure::BodyTimeout));
 
         let out = &mut self.out;
         write::status_line(out, &reply.head);
@@ -424,7 +424,7 @@ impl Downstream for H1Client<'_> {
             if self.inbound.left().is_none_or(|left| left > Size::Small.bytes() as u64) {
                 self.worker.buffers.enlarge(self.buffer);
             }
-            match ready!(self.stream.poll_read(cx, self.buffer)) {
+            match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
                 Ok(0) | Err(_) => {
                     self.keep_alive = false;
                     return Poll::Ready(Err(Failure::ClientGone));
@@ -458,7 +458,7 @@ impl Downstream for H1Client<'_> {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Pipelined requests are read ahead as far as there is room; then the client's end cannot be seen.
         while !self.buffer.is_full() {
-            match ready!(self.stream.poll_read(cx, self.buffer)) {
+            match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
             }

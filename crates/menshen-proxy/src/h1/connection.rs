@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use menshen_http1::{HeadLimits, Parsed};
 
-use crate::buffer::{Buffer, Size};
+use crate::buffer::Buffer;
 use crate::exchange::{Client, Scheme};
 use crate::h1::client::H1Client;
 use crate::serve;
@@ -55,6 +55,17 @@ pub(crate) enum Then {
     Close,
     /// Nobody is there any more, or the stream was used up.
     Drop,
+}
+
+/// What came of reading a head, when nothing was wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// It is in the exchange.
+    Complete,
+    /// No byte is there yet.
+    Nothing,
+    /// The client closed, or stayed silent, before the first byte of one.
+    Closed,
 }
 
 /// Serves a client until the connection ends.
@@ -108,13 +119,14 @@ impl Connection {
 
     /// Serves requests as long as some are at hand.
     async fn burst(&mut self, worker: &Rc<Worker>) -> Then {
-        let mut buffer = worker.buffers.take(Size::Small);
+        let mut buffer = Buffer::default();
         let mut exchange = worker.take_exchange(&self.slot.live());
         let then = loop {
             let live = self.slot.live();
             match self.read_head(worker, &live, &mut buffer, &mut exchange).await {
-                Ok(true) => {}
-                Ok(false) => break Then::Drop,
+                Ok(Head::Complete) => {}
+                Ok(Head::Nothing) => break Then::Idle,
+                Ok(Head::Closed) => break Then::Drop,
                 Err(failure) => {
                     let mut client = self.client_of(worker, &mut buffer, &mut exchange);
                     serve::refuse(&mut exchange, &mut client, failure).await;
@@ -151,17 +163,18 @@ impl Connection {
         H1Client::new(&mut self.stream, buffer, worker, &self.deadline, &exchange.request, is_last)
     }
 
-    /// Reads a request head into the exchange. False when the client closed before the first byte of one.
+    /// Reads a request head into the exchange.
     async fn read_head(
         &mut self,
         worker: &Worker,
         live: &Rc<Live>,
         buffer: &mut Buffer,
         exchange: &mut Exchange,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Head, Failure> {
         let listener = live.listener();
         let (stream, deadline) = (&mut self.stream, &self.deadline);
         let mut begun = false;
+        let mut has_read = false;
         let mut parsed = 0;
         exchange.reset(live.clone(), self.client, worker.recent());
         loop {
@@ -171,7 +184,8 @@ impl Connection {
                 match exchange.request.parse(buffer.data(), &listener.head, listener.underscores) {
                     Ok(Parsed::Complete(len)) => {
                         buffer.consume(len);
-                        return Ok(true);
+                        worker.buffers.reclaim(buffer);
+                        return Ok(Head::Complete);
                     }
                     Ok(Parsed::Partial) => {}
                     Err(e) => return Err(Failure::BadHead(e)),
@@ -187,22 +201,26 @@ impl Connection {
                     begun = true;
                 }
             }
+            // Accepted streams are said to be readable before anything has come; waiting is not done in here.
+            let nothing_yet = buffer.is_empty() && !has_read;
             let read = poll_fn(|cx| {
-                if let Poll::Ready(read) = stream.poll_read(cx, buffer) {
+                if let Poll::Ready(read) = stream.poll_read(cx, &worker.buffers, buffer) {
                     return Poll::Ready(Some(read.unwrap_or(0)));
                 }
-                deadline.poll(cx).map(|()| None)
+                if nothing_yet { Poll::Ready(None) } else { deadline.poll(cx).map(|()| None) }
             });
             match read.await {
-                Some(0) if buffer.is_empty() => return Ok(false),
+                None if nothing_yet => return Ok(Head::Nothing),
+                Some(0) if buffer.is_empty() => return Ok(Head::Closed),
                 Some(0) => return Err(Failure::ClientGone),
                 Some(_) => {
                     self.ahead = 0;
+                    has_read = true;
                     if !begun {
                         exchange.started = worker.now();
                     }
                 }
-                None if buffer.is_empty() => return Ok(false),
+                None if buffer.is_empty() => return Ok(Head::Closed),
                 None => return Err(Failure::HeadTimeout),
             }
         }
@@ -212,7 +230,7 @@ impl Connection {
     async fn close(&mut self, worker: &Worker) {
         const LINGER: Duration = Duration::from_secs(1);
         const MOST: usize = 256 * 1024;
-        let mut buffer = worker.buffers.take(Size::Small);
+        let mut buffer = Buffer::default();
         let mut seen = 0;
         self.deadline.set(Instant::now(), LINGER);
         poll_fn(|cx| {
@@ -220,7 +238,7 @@ impl Connection {
                 return self.deadline.poll(cx);
             }
             while seen < MOST {
-                match self.stream.poll_read(cx, &mut buffer) {
+                match self.stream.poll_read(cx, &worker.buffers, &mut buffer) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(n)) => {
                         seen += n;

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Buffers};
 use crate::stream::Stream;
 use crate::timers::Deadline;
 use crate::worker::Worker;
@@ -30,7 +30,13 @@ impl Direction {
         Self { buffer, moved: 0, state: State::Open }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        from: &mut Stream,
+        to: &mut Stream,
+    ) -> Poll<io::Result<()>> {
         loop {
             while !self.buffer.is_empty() {
                 let n = ready!(to.poll_write(cx, self.buffer.data()))?;
@@ -43,7 +49,7 @@ impl Direction {
                     ready!(to.poll_shutdown(cx))?;
                     self.state = State::Ended;
                 }
-                State::Open if ready!(from.poll_read(cx, &mut self.buffer))? == 0 => {
+                State::Open if ready!(from.poll_read(cx, buffers, &mut self.buffer))? == 0 => {
                     self.state = State::Ending
                 }
                 State::Open => {}
@@ -71,8 +77,8 @@ pub(crate) async fn run(
     let (mut up, mut down) = (Direction::new(from_client), Direction::new(from_service));
     let mut last = u64::MAX;
     poll_fn(|cx| {
-        let upward = up.poll(cx, client, service);
-        let downward = down.poll(cx, service, client);
+        let upward = up.poll(cx, &worker.buffers, client, service);
+        let downward = down.poll(cx, &worker.buffers, service, client);
         let failed = matches!(upward, Poll::Ready(Err(_))) || matches!(downward, Poll::Ready(Err(_)));
         if failed || (upward.is_ready() && downward.is_ready()) {
             return Poll::Ready(());
