@@ -116,7 +116,7 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 fn fingerprint(sources: &[menshen_config::Source]) -> u64 {
     use std::hash::{Hash, Hasher};
-    let mut hasher = rustc_hash::FxHasher::default();
+    let mut hasher = std::hash::DefaultHasher::new();
     for source in sources {
         (&source.name, &source.text).hash(&mut hasher);
     }

@@ -130,7 +130,7 @@ fn forwards_end() {
     let wrong = client.post("/wrong", "x");
     assert_eq!(
         (wrong.outcome().as_str(), wrong.fields.get("allow")),
-        ("405 method-not-allowed", Some("GET"))
+        ("405 method-not-allowed", Some("GET, HEAD"))
     );
     assert_eq!(wrong.fields.all("x-listener"), ["post"]);
 }
@@ -170,5 +170,18 @@ fn a_service_sees_the_host_that_route_and_service_say() {
         let request = origin.requests().pop().unwrap();
         assert_eq!(request.fields.get("host"), Some(host), "{target}");
         assert_eq!(request.fields.get("x-forwarded-host"), Some("asked.test:8080"), "{target}");
+    }
+}
+
+#[test]
+fn a_route_for_get_takes_head_unless_another_route_names_it() {
+    let routes = "routes:\n  get: { match: GET /a, to: { respond: { body: get } } }\n";
+    let head = "  head: { match: HEAD /a, to: { respond: { status: 204 } } }\n";
+    for (routes, status) in [(routes.to_owned(), 200), (format!("{routes}{head}"), 204)] {
+        let gateway = TestGateway::start(&routes, &[]);
+        let mut client = Client::of(&gateway);
+        client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.response_to_head().status, status);
+        assert_eq!(client.get("/a").text(), "get");
     }
 }

@@ -81,6 +81,7 @@ const RANGES: [(u8, u8); LONGEST + 1] = ranges();
 /// Ids sorted by length of the name, so that the list above may be in any order.
 const ORDER: [u8; COUNT] = order();
 
+#[expect(clippy::indexing_slicing, reason = "runs while compiling only")]
 const fn order() -> [u8; COUNT] {
     let mut out = [0u8; COUNT];
     let (mut n, mut len) = (0, 0);
@@ -99,6 +100,7 @@ const fn order() -> [u8; COUNT] {
     out
 }
 
+#[expect(clippy::indexing_slicing, reason = "runs while compiling only")]
 const fn ranges() -> [(u8, u8); LONGEST + 1] {
     let order = order();
     let mut out = [(0u8, 0u8); LONGEST + 1];
@@ -114,6 +116,7 @@ const fn ranges() -> [(u8, u8); LONGEST + 1] {
     out
 }
 
+#[expect(clippy::indexing_slicing, clippy::panic, reason = "runs while compiling only")]
 const fn id(name: &str) -> FieldName {
     let mut i = 0;
     while i < COUNT {
@@ -125,6 +128,7 @@ const fn id(name: &str) -> FieldName {
     panic!("not in NAMES")
 }
 
+#[expect(clippy::indexing_slicing, reason = "runs while compiling only")]
 const fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;

@@ -35,14 +35,15 @@ impl Balance {
 }
 
 impl Service {
-    /// The endpoint for the next attempt; `tried` attempts were made before.
-    pub(crate) fn pick(&self, live: &Live, tried: u8) -> Option<&Arc<Endpoint>> {
+    /// The endpoint for the next attempt; those in `failed` were asked before, in vain.
+    pub(crate) fn pick(&self, live: &Live, failed: &[u32]) -> Option<&Arc<Endpoint>> {
+        if !failed.is_empty() {
+            return self.pick_another(live, failed);
+        }
         let round = &self.balance.round;
         let by_chance = || self.endpoints.get(round.at(live.random())?);
         match self.balance.method {
-            Method::RoundRobin => self.endpoints.get(round.next(live.worker_index(), tried)?),
-            // What failed just now is not asked again while there are others.
-            _ if tried > 0 => self.endpoints.get(round.next(live.worker_index(), tried)?),
+            Method::RoundRobin => self.endpoints.get(round.next(live.worker_index())?),
             Method::Random => by_chance(),
             Method::LeastRequests => {
                 let (a, b) = (by_chance()?, by_chance()?);
@@ -50,5 +51,13 @@ impl Service {
                 Some(if in_flight(a) <= in_flight(b) { a } else { b })
             }
         }
+    }
+
+    /// What failed just now is not asked again while there are others, however many turns others took meanwhile.
+    fn pick_another(&self, live: &Live, failed: &[u32]) -> Option<&Arc<Endpoint>> {
+        let round = &self.balance.round;
+        let ahead = |n| self.endpoints.get(round.ahead(live.worker_index(), n)?);
+        let other = (0..round.len()).filter_map(ahead).find(|e| !failed.contains(&e.id));
+        other.or_else(|| ahead(0))
     }
 }

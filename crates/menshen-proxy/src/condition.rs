@@ -84,7 +84,8 @@ pub struct Methods {
 }
 
 impl Methods {
-    /// The set of these methods.
+    /// The set of these methods. GET stands for HEAD too, which asks for the same without the content
+    /// (RFC 9110 §9.3.2), unless another route names HEAD itself.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut known = 0;
         let mut other = Vec::new();
@@ -108,8 +109,24 @@ impl Methods {
             Method::Other => {
                 self.is_any() || self.other.iter().any(|o| o.as_bytes() == request.method_text())
             }
-            method => self.is_any() || self.known & bit(method) != 0,
+            method => self.is_any() || self.reach() & bit(method) != 0,
         }
+    }
+
+    /// The methods named, and HEAD where GET is.
+    fn reach(&self) -> u16 {
+        let head_too = self.known & bit(Method::Get) != 0;
+        if head_too { self.known | bit(Method::Head) } else { self.known }
+    }
+
+    /// True when HEAD is meant only because GET is named.
+    pub(crate) fn implies_head(&self) -> bool {
+        self.reach() != self.known
+    }
+
+    /// How many are named.
+    fn len(&self) -> usize {
+        self.known.count_ones() as usize + self.other.len()
     }
 
     /// True when no method is in both sets.
@@ -137,7 +154,7 @@ impl Methods {
             (Method::Trace, "TRACE"),
             (Method::Patch, "PATCH"),
         ];
-        let known = NAMES.into_iter().filter(|(m, _)| self.known & bit(*m) != 0).map(|(_, n)| n);
+        let known = NAMES.into_iter().filter(|(m, _)| self.reach() & bit(*m) != 0).map(|(_, n)| n);
         known.chain(self.other.iter().map(|o| &**o))
     }
 }
@@ -235,7 +252,7 @@ impl Condition {
         Specificity {
             parts,
             exact: named().filter(|t| matches!(t.test, ValueTest::Is(_))).count(),
-            methods: Reverse(self.methods.names().count()),
+            methods: Reverse(self.methods.len()),
             network: self.client.iter().map(IpNet::prefix_len).min().unwrap_or(0),
         }
     }
@@ -322,6 +339,8 @@ mod tests {
     #[test]
     fn methods_with_nothing_in_common_exclude_each_other() {
         let (get, post, any) = (Methods::of(["GET", "PURGE"]), Methods::of(["POST"]), Methods::default());
+        let head = Methods::of(["HEAD"]);
+        assert!(get.implies_head() && !head.implies_head() && get.excludes(&head));
         assert!(get.excludes(&post) && !get.excludes(&any) && !get.excludes(&Methods::of(["PURGE"])));
     }
 

@@ -18,7 +18,7 @@ use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
 /// Attempts for one request.
-const MAX_ATTEMPTS: u8 = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// A reply, and the call whose content it carries.
 pub(crate) struct Answer {
@@ -159,10 +159,15 @@ async fn call_service<D: Downstream>(
     let mut target = live.worker().take_bytes();
     let rewritten = route.rewrite.apply(&exchange.target, base, &mut target);
     let mut result = rewritten.and(Err(Failure::NoEndpoint));
-    let mut tried = 0;
-    while rewritten.is_ok() && tried < MAX_ATTEMPTS {
-        let Some(endpoint) = service.pick(live, tried) else { break };
-        tried += 1;
+    let mut failed = [0; MAX_ATTEMPTS];
+    for tried in 0..MAX_ATTEMPTS {
+        if rewritten.is_err() {
+            break;
+        }
+        let Some(endpoint) = service.pick(live, failed.get(..tried).unwrap_or_default()) else { break };
+        if let Some(place) = failed.get_mut(tried) {
+            *place = endpoint.id;
+        }
         let aim = Aim { service, endpoint, host: &route.host, target: &target };
         result = attempt(exchange, client, live, &aim).await;
         match result {
@@ -303,7 +308,7 @@ async fn fall_back<D: Downstream>(
     }
     limit_content(exchange, client)?;
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
-    let endpoint = service.pick(live, 0).ok_or(Failure::NoEndpoint)?;
+    let endpoint = service.pick(live, &[]).ok_or(Failure::NoEndpoint)?;
     let mut target = Vec::new();
     live.route(exchange.route).rewrite.apply(&exchange.target, &service.base, &mut target)?;
     let aim = Aim { service, endpoint, host: &service.host, target: &target };

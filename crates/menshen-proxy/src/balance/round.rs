@@ -17,16 +17,23 @@ impl Round {
         Self { places: spread(weights, Self::LONGEST), turns: PerWorker::new(workers) }
     }
 
-    /// The place whose turn it is; `tried` attempts before took no turn but go to later places.
-    pub(super) fn next(&self, worker: usize, tried: u8) -> Option<usize> {
-        let turns = self.turns.of(worker)?;
-        let turn = turns.get();
-        if tried == 0 {
-            turns.add(1);
-        }
-        // A first attempt has moved the counter on already. Workers start at different places, so that few
-        // requests on many workers do not all meet the first endpoint.
-        self.at(turn.wrapping_add(worker as u64).wrapping_add(u64::from(tried.saturating_sub(1))))
+    /// The place whose turn it is.
+    pub(super) fn next(&self, worker: usize) -> Option<usize> {
+        let place = self.ahead(worker, 0);
+        self.turns.of(worker)?.add(1);
+        place
+    }
+
+    /// The place whose turn it will be after `n` others; takes no turn.
+    pub(super) fn ahead(&self, worker: usize, n: u64) -> Option<usize> {
+        let turn = self.turns.of(worker)?.get();
+        // Workers start at different places, so that few requests on many workers do not all meet the first endpoint.
+        self.at(turn.wrapping_add(worker as u64).wrapping_add(n))
+    }
+
+    /// How many places the round has.
+    pub(super) fn len(&self) -> u64 {
+        self.places.len() as u64
     }
 
     /// The place at this point of the round.
@@ -71,15 +78,15 @@ mod tests {
     #[test]
     fn endpoints_take_turns_by_weight_and_are_spread_out() {
         let r = Round::new(&[2, 1, 0], 1);
-        let order: Vec<_> = (0..6).filter_map(|_| r.next(0, 0)).collect();
+        let order: Vec<_> = (0..6).filter_map(|_| r.next(0)).collect();
         assert_eq!(order, [0, 1, 0, 0, 1, 0]);
     }
 
     #[test]
-    fn a_second_attempt_goes_elsewhere_and_takes_no_turn() {
+    fn looking_ahead_takes_no_turn() {
         let r = Round::new(&[1, 1, 1], 1);
-        assert_eq!((r.next(0, 0), r.next(0, 1), r.next(0, 2)), (Some(0), Some(1), Some(2)));
-        assert_eq!((r.next(0, 0), r.next(0, 1)), (Some(1), Some(2)));
-        assert_eq!(Round::new(&[], 1).next(0, 0), None);
+        assert_eq!((r.next(0), r.ahead(0, 0), r.ahead(0, 1)), (Some(0), Some(1), Some(2)));
+        assert_eq!((r.next(0), r.ahead(0, 0)), (Some(1), Some(2)));
+        assert_eq!(Round::new(&[], 1).next(0), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The segment tree of one host: lookup time depends on the length of the path, not on the number of routes.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -107,7 +108,10 @@ impl Tree {
                 list.dedup();
                 if list.len() > 1 {
                     list.sort_by_key(|c| {
-                        (std::cmp::Reverse(condition(routes, c).map(Condition::specificity)), c.route)
+                        let condition = condition(routes, c);
+                        // Who names HEAD is asked before who means it by naming GET.
+                        let implies_head = condition.is_some_and(|c| c.methods.implies_head());
+                        (Reverse(condition.map(Condition::specificity)), implies_head, c.route)
                     });
                     find_conflicts(list, routes, &mut conflicts);
                 }
