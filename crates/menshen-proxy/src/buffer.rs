@@ -1,6 +1,6 @@
 //! Read buffers and the worker's free list of them: a buffer is held only while there is something in it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Bytes received and not yet used. The memory is initialised once and never cleared; while a buffer waits empty,
 /// it has none.
@@ -83,7 +83,7 @@ pub(crate) enum Size {
 
 impl Size {
     const SMALL: usize = 16 * 1024;
-    const LARGE: usize = 128 * 1024;
+    const LARGE: usize = 256 * 1024;
 
     pub(crate) fn bytes(self) -> usize {
         match self {
@@ -92,15 +92,23 @@ impl Size {
         }
     }
 
-    /// How many are kept for later: 4 MiB of each size.
+    /// How many are kept for later: 4 MiB of small ones, 16 MiB of large ones.
     fn kept(self) -> usize {
-        4 * 1024 * 1024 / self.bytes()
+        match self {
+            Self::Small => 256,
+            Self::Large => 64,
+        }
     }
 }
+
+/// Large buffers lent for bodies at once: 64 MiB. Above that bodies pass through small ones, so that a thousand
+/// slow readers cost little.
+const MOST_LARGE: usize = 256;
 
 /// Buffers not in use.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
+    large_lent: Cell<usize>,
     small: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
 }
@@ -108,6 +116,9 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// An empty buffer with memory.
     pub(crate) fn take(&self, size: Size) -> Buffer {
+        if size == Size::Large {
+            self.large_lent.set(self.large_lent.get() + 1);
+        }
         let memory = self.list(size).borrow_mut().pop().unwrap_or_else(|| vec![0; size.bytes()]);
         Buffer { memory, start: 0, end: 0, size }
     }
@@ -119,6 +130,9 @@ impl Buffers {
             Size::LARGE => Size::Large,
             _ => return,
         };
+        if size == Size::Large {
+            self.large_lent.set(self.large_lent.get().saturating_sub(1));
+        }
         let mut list = self.list(size).borrow_mut();
         if list.len() < size.kept() {
             list.push(buffer.memory);
@@ -128,7 +142,21 @@ impl Buffers {
     /// Gives memory to a buffer that has none.
     pub(crate) fn lend(&self, buffer: &mut Buffer) {
         if !buffer.has_memory() {
-            *buffer = self.take(buffer.size);
+            let wanted = if self.has_large() { buffer.size } else { Size::Small };
+            *buffer = Buffer { size: buffer.size, ..self.take(wanted) };
+        }
+    }
+
+    fn has_large(&self) -> bool {
+        self.large_lent.get() < MOST_LARGE
+    }
+
+    /// Prepares a buffer for a body that keeps coming: large, unless too many are.
+    pub(crate) fn widen(&self, buffer: &mut Buffer) {
+        if !buffer.has_memory() {
+            buffer.size = Size::Large;
+        } else if self.has_large() {
+            self.enlarge(buffer);
         }
     }
 
@@ -140,13 +168,9 @@ impl Buffers {
         }
     }
 
-    /// Exchanges a buffer for a large one, keeping its bytes.
+    /// Exchanges a buffer for a large one, keeping its bytes: for a head that does not fit.
     pub(crate) fn enlarge(&self, buffer: &mut Buffer) {
-        if buffer.size == Size::Large {
-            return;
-        }
-        if !buffer.has_memory() {
-            buffer.size = Size::Large;
+        if buffer.memory.len() >= Size::LARGE {
             return;
         }
         let mut large = self.take(Size::Large);
@@ -200,5 +224,33 @@ mod tests {
         buffers.enlarge(&mut b);
         assert_eq!(b.data(), b"bc");
         assert_eq!((b.memory.len(), buffers.small.borrow().len()), (Size::LARGE, 1));
+    }
+
+    #[test]
+    fn a_buffer_that_waits_empty_has_no_memory_and_gets_some_of_its_size_again() {
+        let buffers = Buffers::default();
+        let mut b = Buffer::default();
+        buffers.widen(&mut b);
+        buffers.lend(&mut b);
+        assert_eq!(b.memory.len(), Size::LARGE);
+        buffers.reclaim(&mut b);
+        assert!(!b.has_memory());
+        buffers.lend(&mut b);
+        assert_eq!((b.memory.len(), buffers.large_lent.get()), (Size::LARGE, 1));
+    }
+
+    #[test]
+    fn above_the_limit_bodies_get_small_buffers_but_heads_still_large_ones() {
+        let buffers = Buffers::default();
+        let all: Vec<Buffer> = (0..MOST_LARGE).map(|_| buffers.take(Size::Large)).collect();
+        let mut b = Buffer::default();
+        buffers.widen(&mut b);
+        buffers.lend(&mut b);
+        assert_eq!(b.memory.len(), Size::SMALL);
+        buffers.enlarge(&mut b);
+        assert_eq!(b.memory.len(), Size::LARGE);
+        all.into_iter().for_each(|b| buffers.give(b));
+        buffers.give(b);
+        assert_eq!(buffers.large_lent.get(), 0);
     }
 }

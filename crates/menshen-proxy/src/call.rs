@@ -146,7 +146,7 @@ impl Call {
         forwarding::drop_nominated(&mut head.fields);
         let expected = self.inbound.left().unwrap_or(u64::MAX);
         if expected > Size::Small.bytes() as u64 {
-            self.worker.buffers.enlarge(&mut self.input);
+            self.worker.buffers.widen(&mut self.input);
         }
     }
 

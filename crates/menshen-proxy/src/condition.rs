@@ -1,5 +1,6 @@
 //! Tests on a request, used by routes (`match`) and steps (`when`) alike.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use menshen_http1::{FieldName, Method, RequestHead};
 
 use crate::exchange::Client;
 use crate::pattern::Pattern;
-use crate::target::Target;
+use crate::target::{Target, unescaped};
 
 /// Wall-clock time as the worker sees it, in seconds since 1970.
 pub type UnixSeconds = i64;
@@ -36,13 +37,13 @@ pub enum ValueTest {
 }
 
 impl ValueTest {
-    fn holds<'a>(&self, mut values: impl Iterator<Item = &'a [u8]>) -> bool {
+    fn holds<T: AsRef<[u8]>>(&self, mut values: impl Iterator<Item = T>) -> bool {
         match self {
             Self::Present => values.next().is_some(),
             Self::Absent => values.next().is_none(),
-            Self::Is(wanted) => values.any(|v| v == &**wanted),
-            Self::Prefix(wanted) => values.any(|v| v.starts_with(wanted)),
-            Self::Matches(pattern) => values.any(|v| pattern.is_match(v)),
+            Self::Is(wanted) => values.any(|v| v.as_ref() == &**wanted),
+            Self::Prefix(wanted) => values.any(|v| v.as_ref().starts_with(wanted)),
+            Self::Matches(pattern) => values.any(|v| pattern.is_match(v.as_ref())),
         }
     }
 
@@ -174,7 +175,7 @@ pub struct Condition {
     pub hosts: Box<[HostPattern]>,
     /// Request fields.
     pub headers: Box<[NamedTest]>,
-    /// Query parameters, as sent.
+    /// Query parameters, unescaped: a name or value written with escapes is the same name or value.
     pub query: Box<[NamedTest]>,
     /// Cookies.
     pub cookies: Box<[NamedTest]>,
@@ -310,9 +311,9 @@ pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|n| n.contains(&address))
 }
 
-fn query_values<'a>(target: &'a Target, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+fn query_values<'a>(target: &'a Target, name: &'a [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> {
     let pairs = target.query().into_iter().flat_map(crate::target::query_pairs);
-    pairs.filter(move |(n, _)| *n == name).map(|(_, v)| v)
+    pairs.filter(move |(n, _)| *unescaped(n) == *name).map(|(_, v)| unescaped(v))
 }
 
 /// The values of a cookie (RFC 6265 §5.4).
@@ -342,6 +343,14 @@ mod tests {
         let head = Methods::of(["HEAD"]);
         assert!(get.implies_head() && !head.implies_head() && get.excludes(&head));
         assert!(get.excludes(&post) && !get.excludes(&any) && !get.excludes(&Methods::of(["PURGE"])));
+    }
+
+    #[test]
+    fn a_parameter_hidden_behind_escapes_is_still_seen() {
+        let mut target = Target::default();
+        target.read(b"/?d%65bug=%31+x", Method::Get, None).unwrap();
+        let values: Vec<_> = query_values(&target, b"debug").collect();
+        assert_eq!(values, [&b"1 x"[..]]);
     }
 
     #[test]

@@ -25,6 +25,10 @@ impl Rewrite {
     /// # Errors
     /// [`Failure::BadRewrite`] when what a pattern made is not canonical.
     pub fn apply(&self, target: &Target, base: &str, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if target.is_asterisk() {
+            out.push(b'*');
+            return Ok(());
+        }
         if self.is_identity() && base.is_empty() {
             out.extend_from_slice(target.as_bytes());
             return Ok(());

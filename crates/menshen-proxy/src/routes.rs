@@ -91,8 +91,8 @@ pub struct RouteTable {
     fallback: Route,
     routes: Box<[Route]>,
     exact: HashMap<Box<str>, Tree, FxBuildHasher>,
-    /// Longest suffix first.
-    below: Vec<(Box<str>, Tree)>,
+    /// By what follows the first dots.
+    below: HashMap<Box<str>, Tree, FxBuildHasher>,
     any: Tree,
 }
 
@@ -113,11 +113,10 @@ impl RouteTable {
                 }
             }
         }
-        table.below.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
         let routes = &table.routes;
         let mut conflicts = table.any.settle(routes);
         conflicts.extend(table.exact.values_mut().flat_map(|t| t.settle(routes)));
-        conflicts.extend(table.below.iter_mut().flat_map(|(_, t)| t.settle(routes)));
+        conflicts.extend(table.below.values_mut().flat_map(|t| t.settle(routes)));
         if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
     }
 
@@ -127,7 +126,7 @@ impl RouteTable {
             fallback,
             routes: [].into(),
             exact: HashMap::default(),
-            below: Vec::new(),
+            below: HashMap::default(),
             any: Tree::default(),
         }
     }
@@ -149,7 +148,7 @@ impl RouteTable {
     /// Finds the route for a request and the places of its path variables.
     pub fn find(&self, lookup: &Lookup<'_>, variables: &mut Vec<Range<usize>>) -> Found {
         let mut wrong_method = false;
-        for tree in self.trees_for(lookup.request) {
+        for tree in self.trees_for(&self.host(lookup.request)) {
             variables.clear();
             match tree.find(lookup, &self.routes, variables) {
                 Found::Route(id) => return Found::Route(id),
@@ -163,7 +162,7 @@ impl RouteTable {
 
     /// Visits every candidate that a lookup considers, in order of precedence, with what it said.
     pub fn explain(&self, lookup: &Lookup<'_>, visit: &mut dyn FnMut(RouteId, &Route, Considered)) {
-        for tree in self.trees_for(lookup.request) {
+        for tree in self.trees_for(&self.host(lookup.request)) {
             tree.explain(lookup, &self.routes, visit);
         }
     }
@@ -181,35 +180,23 @@ impl RouteTable {
         names
     }
 
-    fn trees_for(&self, request: &RequestHead) -> impl Iterator<Item = &Tree> {
+    /// The host asked for; empty where no route looks at it.
+    fn host(&self, request: &RequestHead) -> Host {
         let hosts_matter = !self.exact.is_empty() || !self.below.is_empty();
-        let host = if hosts_matter { host_of(request).unwrap_or_default() } else { b"" };
-        let mut lower = [0u8; 255];
-        let exact = if self.exact.is_empty() {
-            None
-        } else {
-            let lower = lower.get_mut(..host.len()).unwrap_or_default();
-            lower.copy_from_slice(host.get(..lower.len()).unwrap_or_default());
-            lower.make_ascii_lowercase();
-            std::str::from_utf8(lower).ok().and_then(|h| self.exact.get(h))
-        };
-        let below = self.below.iter().filter(move |(suffix, _)| ends_below(host, suffix)).map(|(_, t)| t);
+        Host::of(if hosts_matter { host_of(request).unwrap_or_default() } else { b"" })
+    }
+
+    /// The trees for a host in order of precedence: exact, the longest suffix to the shortest, any.
+    fn trees_for<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = &'a Tree> {
+        let exact = self.exact.get(host.as_str());
+        let below = host.suffixes().filter_map(|suffix| self.below.get(suffix));
         exact.into_iter().chain(below).chain([&self.any])
     }
 
     fn tree_mut(&mut self, host: &HostPattern) -> &mut Tree {
         match host {
             HostPattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
-            HostPattern::Below(suffix) => {
-                let at = match self.below.iter().position(|(s, _)| s == suffix) {
-                    Some(at) => at,
-                    None => {
-                        self.below.push((suffix.clone(), Tree::default()));
-                        self.below.len() - 1
-                    }
-                };
-                &mut self.below[at].1
-            }
+            HostPattern::Below(suffix) => self.below.entry(suffix.clone()).or_default(),
         }
     }
 }
@@ -219,11 +206,33 @@ fn find(routes: &[Route], id: RouteId) -> Option<&Route> {
     routes.get((id.0 as usize).checked_sub(1)?)
 }
 
-fn ends_below(host: &[u8], suffix: &str) -> bool {
-    let Some(at) = host.len().checked_sub(suffix.len() + 1) else { return false };
-    at > 0
-        && host.get(at) == Some(&b'.')
-        && host.get(at + 1..).is_some_and(|h| h.eq_ignore_ascii_case(suffix.as_bytes()))
+/// A host in lower case.
+struct Host {
+    bytes: [u8; 255],
+    len: usize,
+}
+
+impl Host {
+    /// A host longer than any name can be matches none.
+    fn of(text: &[u8]) -> Self {
+        let mut host = Self { bytes: [0; 255], len: 0 };
+        if let Some(bytes) = host.bytes.get_mut(..text.len()) {
+            bytes.copy_from_slice(text);
+            bytes.make_ascii_lowercase();
+            host.len = text.len();
+        }
+        host
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
+    }
+
+    /// What follows each dot, longest first.
+    fn suffixes(&self) -> impl Iterator<Item = &str> {
+        let name = self.as_str();
+        name.match_indices('.').filter(|(at, _)| *at > 0).filter_map(move |(at, _)| name.get(at + 1..))
+    }
 }
 
 /// What a lookup said about a candidate.

@@ -3,6 +3,7 @@
 //! Unreserved escapes are decoded (`%61` is `a`, RFC 3986 §6.2.2.2), literal dot segments removed, empty segments
 //! merged; every other legal escape passes as it came. What services could read in two ways is refused.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use menshen_http1::{Authority, Method};
@@ -71,6 +72,7 @@ pub struct Target {
     /// The path with all escapes decoded, when it has any.
     decoded: Vec<u8>,
     has_encoded_slash: bool,
+    is_asterisk: bool,
 }
 
 impl Target {
@@ -79,6 +81,7 @@ impl Target {
     /// # Errors
     /// See [`TargetError`]; the request must be answered with 400.
     pub fn read(&mut self, raw: &[u8], method: Method, host: Option<&[u8]>) -> Result<(), TargetError> {
+        self.is_asterisk = raw == b"*";
         let raw = match raw {
             [b'/', ..] => raw,
             b"*" if method == Method::Options => b"/*",
@@ -135,6 +138,11 @@ impl Target {
     /// True when a segment holds `%2F`.
     pub fn has_encoded_slash(&self) -> bool {
         self.has_encoded_slash
+    }
+
+    /// True for `OPTIONS *`, which is about the server and not about a path. Routes see it as `/*`.
+    pub fn is_asterisk(&self) -> bool {
+        self.is_asterisk
     }
 
     /// Replaces the query; `None` removes it.
@@ -253,6 +261,21 @@ pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         Some(i) => (pair.get(..i).unwrap_or_default(), pair.get(i + 1..).unwrap_or_default()),
         None => (pair, &b""[..]),
     })
+}
+
+/// A name or value of a query without its escapes (`+` is a space); what is no escape stays as it is.
+pub fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut i = 0;
+    while let Some(&b) = text.get(i) {
+        let byte = escaped_byte(text, i);
+        out.push(byte.unwrap_or(if b == b'+' { b' ' } else { b }));
+        i += if byte.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(out)
 }
 
 fn split_query(raw: &[u8]) -> (&[u8], &[u8]) {

@@ -422,7 +422,7 @@ impl Downstream for H1Client<'_> {
                 }
             }
             if self.inbound.left().is_none_or(|left| left > Size::Small.bytes() as u64) {
-                self.worker.buffers.enlarge(self.buffer);
+                self.worker.buffers.widen(self.buffer);
             }
             match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
                 Ok(0) | Err(_) => {
