@@ -92,10 +92,10 @@ impl Size {
         }
     }
 
-    /// How many are kept for later: 4 MiB of small ones, 16 MiB of large ones.
+    /// How many are kept for later: 1 MiB of small ones, 16 MiB of large ones.
     fn kept(self) -> usize {
         match self {
-            Self::Small => 256,
+            Self::Small => 64,
             Self::Large => 64,
         }
     }

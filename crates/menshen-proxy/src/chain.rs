@@ -252,6 +252,11 @@ impl Chain {
         Self { phases: Phases::of(&steps), steps: steps.into(), shared }
     }
 
+    /// True when a step is registered for the phase.
+    pub fn has(&self, phase: Phase) -> bool {
+        self.phases.contains(phase)
+    }
+
     /// How many steps at the front are the listener's.
     pub fn shared(&self) -> usize {
         self.shared
@@ -307,9 +312,6 @@ impl Chain {
     /// # Errors
     /// The first failure that counts.
     pub fn route(&self, exchange: &mut Exchange, attempt: &Attempt) -> Result<(), Failure> {
-        if !self.phases.contains(Phase::Route) {
-            return Ok(());
-        }
         let mut lap = Lap::start();
         for (id, step) in self.numbered() {
             let Some(filter) = &step.parts.route else { continue };

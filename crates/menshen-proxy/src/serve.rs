@@ -12,6 +12,7 @@ use crate::routes::{Found, Lookup};
 use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, Service, ServiceId};
 use crate::target::Target;
 use crate::template::Template;
+use crate::trace::Phase;
 use crate::worker::Live;
 use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
 
@@ -199,7 +200,9 @@ async fn attempt<D: Downstream>(
     exchange.attempts = exchange.attempts.saturating_add(1);
     exchange.endpoint = Some(endpoint.clone());
     let route = live.route(exchange.route);
-    route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
+    if route.chain.has(Phase::Route) {
+        route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
+    }
     let mut head = std::mem::take(&mut exchange.spare_head);
     let sent_at = exchange.live.worker().recent();
     let called = Call::start(exchange, client, route, aim, &mut head).await;

@@ -282,6 +282,7 @@ impl Worker {
             self.log.flush(self.stats.of(self.index));
             if ticks.is_multiple_of(5) {
                 self.pools.sweep(Instant::now());
+                give_memory_back();
             }
             if ticks.is_multiple_of(50) {
                 self.buffers.shrink();
@@ -399,6 +400,12 @@ impl Worker {
             list.push(exchange);
         }
     }
+}
+
+/// Memory that a burst of requests has left goes back to the system when the allocator next handles a large piece;
+/// an idle worker would never ask for one.
+fn give_memory_back() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
 }
 
 /// The listeners of a worker by address.

@@ -22,7 +22,7 @@ use crate::{Exchange, Failure};
 
 /// How long a connection keeps its buffer and exchange after a request: a busy client sends the next one at once,
 /// an idle one must not hold memory.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// How waiting for a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
