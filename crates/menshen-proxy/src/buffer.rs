@@ -35,6 +35,11 @@ impl Buffer {
         }
     }
 
+    /// A buffer without memory that will get some of this size.
+    pub(crate) fn waiting(size: Size) -> Self {
+        Self { size, ..Self::default() }
+    }
+
     /// True when nothing more can be read into it.
     pub(crate) fn is_full(&self) -> bool {
         self.has_memory() && self.start == 0 && self.end == self.memory.len()
@@ -71,37 +76,36 @@ impl Buffer {
     }
 }
 
-/// The two sizes in use.
+/// The sizes in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Size {
-    /// For heads and small bodies.
+    /// For what clients send: heads and small bodies.
     #[default]
     Small,
+    /// For what services send: a head and a body of up to 16 KiB arrive in one read.
+    Medium,
     /// For bodies that keep coming.
     Large,
 }
 
 impl Size {
     const SMALL: usize = 16 * 1024;
+    const MEDIUM: usize = 32 * 1024;
     const LARGE: usize = 256 * 1024;
 
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::Small => Self::SMALL,
+            Self::Medium => Self::MEDIUM,
             Self::Large => Self::LARGE,
         }
     }
 
-    /// How many are kept for later: 1 MiB of small ones, 16 MiB of large ones.
-    fn kept(self) -> usize {
-        match self {
-            Self::Small => 64,
-            Self::Large => 64,
-        }
-    }
+    /// How many are kept for later: 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large ones.
+    const KEPT: usize = 64;
 }
 
-/// Large buffers lent for bodies at once: 64 MiB. Above that bodies pass through small ones, so that a thousand
+/// Large buffers lent for bodies at once: 64 MiB. Above that bodies pass through medium ones, so that a thousand
 /// slow readers cost little.
 const MOST_LARGE: usize = 256;
 
@@ -110,6 +114,7 @@ const MOST_LARGE: usize = 256;
 pub(crate) struct Buffers {
     large_lent: Cell<usize>,
     small: RefCell<Vec<Vec<u8>>>,
+    medium: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -127,6 +132,7 @@ impl Buffers {
     pub(crate) fn give(&self, buffer: Buffer) {
         let size = match buffer.memory.len() {
             Size::SMALL => Size::Small,
+            Size::MEDIUM => Size::Medium,
             Size::LARGE => Size::Large,
             _ => return,
         };
@@ -134,7 +140,7 @@ impl Buffers {
             self.large_lent.set(self.large_lent.get().saturating_sub(1));
         }
         let mut list = self.list(size).borrow_mut();
-        if list.len() < size.kept() {
+        if list.len() < Size::KEPT {
             list.push(buffer.memory);
         }
     }
@@ -142,7 +148,8 @@ impl Buffers {
     /// Gives memory to a buffer that has none.
     pub(crate) fn lend(&self, buffer: &mut Buffer) {
         if !buffer.has_memory() {
-            let wanted = if self.has_large() { buffer.size } else { Size::Small };
+            let wanted =
+                if buffer.size == Size::Large && !self.has_large() { Size::Medium } else { buffer.size };
             *buffer = Buffer { size: buffer.size, ..self.take(wanted) };
         }
     }
@@ -163,7 +170,7 @@ impl Buffers {
     /// Takes the memory of a buffer that is empty; it will get some of the same size again.
     pub(crate) fn reclaim(&self, buffer: &mut Buffer) {
         if buffer.is_empty() && buffer.has_memory() {
-            let waiting = Buffer { size: buffer.size, ..Buffer::default() };
+            let waiting = Buffer::waiting(buffer.size);
             self.give(std::mem::replace(buffer, waiting));
         }
     }
@@ -180,7 +187,7 @@ impl Buffers {
 
     /// Frees what was not needed lately: half of each list.
     pub(crate) fn shrink(&self) {
-        for list in [&self.small, &self.large] {
+        for list in [&self.small, &self.medium, &self.large] {
             let mut list = list.borrow_mut();
             let keep = list.len() / 2;
             list.truncate(keep);
@@ -190,6 +197,7 @@ impl Buffers {
     fn list(&self, size: Size) -> &RefCell<Vec<Vec<u8>>> {
         match size {
             Size::Small => &self.small,
+            Size::Medium => &self.medium,
             Size::Large => &self.large,
         }
     }
@@ -240,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn above_the_limit_bodies_get_small_buffers_but_heads_still_large_ones() {
+    fn above_the_limit_bodies_get_medium_buffers_but_heads_still_large_ones() {
         let buffers = Buffers::default();
         let all: Vec<Buffer> = (0..MOST_LARGE).map(|_| buffers.take(Size::Large)).collect();
         let mut b = Buffer::default();
         buffers.widen(&mut b);
         buffers.lend(&mut b);
-        assert_eq!(b.memory.len(), Size::SMALL);
+        assert_eq!(b.memory.len(), Size::MEDIUM);
         buffers.enlarge(&mut b);
         assert_eq!(b.memory.len(), Size::LARGE);
         all.into_iter().for_each(|b| buffers.give(b));

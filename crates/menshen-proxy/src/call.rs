@@ -94,7 +94,7 @@ impl Call {
         }
         let mut call = Box::new(Self {
             connection: Some(connection),
-            input: Buffer::default(),
+            input: Buffer::waiting(Size::Medium),
             inbound: Inbound::NONE,
             out: worker.take_bytes(),
             written: 0,
@@ -145,7 +145,7 @@ impl Call {
         self.response_keeps_alive = head.keep_alive;
         forwarding::drop_nominated(&mut head.fields);
         let expected = self.inbound.left().unwrap_or(u64::MAX);
-        if expected > Size::Small.bytes() as u64 {
+        if expected > Size::Medium.bytes() as u64 {
             self.worker.buffers.widen(&mut self.input);
         }
     }

@@ -292,3 +292,17 @@ impl<F: Future> Future for CatchPanic<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_own_future_and_nothing_else() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let broken = CatchPanic(Box::pin(async { panic!("on purpose") }));
+        assert!(matches!(std::pin::pin!(broken).poll(&mut cx), Poll::Ready(Err(Panicked))));
+        let whole = CatchPanic(Box::pin(async { 7 }));
+        assert!(matches!(std::pin::pin!(whole).poll(&mut cx), Poll::Ready(Ok(7))));
+    }
+}
