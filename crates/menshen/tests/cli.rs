@@ -333,7 +333,13 @@ fn as_nobody(folder: &Folder, arguments: &[&str]) -> Outcome {
         command = std::process::Command::new(program);
         command.args(arguments).current_dir(folder.path()).uid(65534).gid(65534);
     }
-    let output = command.output().unwrap();
+    // Another test that starts a process just now may still hold the new file open for writing.
+    let output = loop {
+        match command.output() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Outcome { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use menshen_config::document::{CallTimeouts, Forwarded, Limits, LogTo, Timeouts as Written};
 use menshen_config::quantity::{Bounded, Cidr};
 use menshen_config::{Document, Problems};
-use menshen_proxy::access_log::Format;
+use menshen_proxy::access_log::{Format, MEMBERS};
 use menshen_proxy::http1::HeadLimits;
 use menshen_proxy::template::Template;
 use menshen_proxy::{ClientTimeouts, Forwarding, Gateway, ListenerLimits, Timeouts};
@@ -16,28 +16,6 @@ use crate::Ground;
 
 /// As good as no bound.
 const UNBOUNDED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// Names of standard members of an access-log line.
-pub(crate) const LOG_MEMBERS: [&str; 18] = [
-    "time",
-    "client",
-    "id",
-    "method",
-    "host",
-    "path",
-    "query",
-    "route",
-    "service",
-    "endpoint",
-    "attempts",
-    "status",
-    "code",
-    "received",
-    "sent",
-    "micros",
-    "service-micros",
-    "filters",
-];
 
 pub(super) fn gateway(document: &Document, ground: &Ground, problems: &mut Problems) -> Gateway {
     let g = &document.gateway;
@@ -63,8 +41,8 @@ fn access_log(document: &Document, problems: &mut Problems) -> Option<Format> {
             }
         }
     }
-    for name in written.omit.iter().filter(|n| !LOG_MEMBERS.contains(&n.value.as_str())) {
-        let hint = menshen_config::hint(name, LOG_MEMBERS);
+    for name in written.omit.iter().filter(|n| !MEMBERS.contains(&n.value.as_str())) {
+        let hint = menshen_config::hint(name, MEMBERS);
         let message = format!("a line has no member `{}`", name.value);
         problems.error(name.span, "gateway.access-log.omit", message).maybe_hint(hint);
     }

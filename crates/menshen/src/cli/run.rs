@@ -35,6 +35,13 @@ pub(super) fn quick(options: &Quick) -> Result<ExitCode, String> {
 }
 
 pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    // Before anything else: a SIGHUP that nobody listens for would end the process.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::open().map_err(|e| format!("cannot listen for signals: {e}"))?
+    };
     let first = First::read(&origin)?;
     start_own_log(first.document.gateway.log.unwrap_or_default());
     raise_file_limit();
@@ -46,23 +53,32 @@ pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
         tracing::info!("admin on http://{admin} (/readyz, /metrics)");
     }
     tell_supervisor();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(serve(gateway))
+    runtime.block_on(serve(gateway, signals))
+}
+
+/// The signals that mean something here.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn open() -> std::io::Result<Self> {
+        let term = signal(SignalKind::terminate())?;
+        Ok(Self { term, int: signal(SignalKind::interrupt())?, hup: signal(SignalKind::hangup())? })
+    }
 }
 
 /// Serves until a signal or a fault ends it.
-async fn serve(gateway: Gateway) -> Result<ExitCode, String> {
-    let open = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
-    let (mut term, mut int) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
-    let mut hup = open(SignalKind::hangup())?;
+async fn serve(gateway: Gateway, mut signals: Signals) -> Result<ExitCode, String> {
     let mut watch = tokio::time::interval(Duration::from_millis(500));
     let mut gateway = gateway;
     loop {
         tokio::select! {
-            _ = term.recv() => break,
-            _ = int.recv() => break,
-            _ = hup.recv() => gateway = reload(gateway).await,
+            _ = signals.term.recv() => break,
+            _ = signals.int.recv() => break,
+            _ = signals.hup.recv() => gateway = reload(gateway).await,
             _ = watch.tick() => if let Some(worker) = gateway.ended_worker() {
                 return Err(format!("worker {worker} ended unexpectedly"));
             },
@@ -72,7 +88,7 @@ async fn serve(gateway: Gateway) -> Result<ExitCode, String> {
     let stopped = tokio::task::spawn_blocking(move || gateway.stop());
     tokio::select! {
         _ = stopped => Ok(ExitCode::SUCCESS),
-        () = second(&mut term, &mut int) => std::process::exit(130),
+        () = second(&mut signals.term, &mut signals.int) => std::process::exit(130),
     }
 }
 
