@@ -34,9 +34,6 @@ pub struct Timeout {
     config: Config,
 }
 
-/// As good as for ever: a moment that far away can still be reckoned with.
-const NEVER: StdDuration = StdDuration::from_secs(100 * 365 * 24 * 3600);
-
 impl Filter for Timeout {
     const NAME: &'static str = "timeout";
     const SHORT: Option<&'static str> = Some("total");
@@ -74,7 +71,7 @@ impl Config {
     }
 
     fn apply(&self, timeouts: &mut Timeouts) {
-        let bound = |limit: Bounded<Duration>| limit.bound().map_or(NEVER, Duration::get);
+        let bound = |limit: Bounded<Duration>| limit.bound().map_or(Timeouts::NEVER, Duration::get);
         if let Some(limit) = self.total {
             timeouts.total = limit.bound().map(Duration::get);
         }
@@ -127,7 +124,7 @@ mod tests {
         let t = timeouts(
             "- timeout: { total: 5s, between-bytes: 1s }\n- timeout: { total: none, between-bytes: none }",
         );
-        assert_eq!((t.total, t.between_bytes), (None, NEVER));
+        assert_eq!((t.total, t.between_bytes), (None, Timeouts::NEVER));
     }
 
     #[test]

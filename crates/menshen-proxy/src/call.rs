@@ -14,6 +14,7 @@ use crate::buffer::{Buffer, Size};
 use crate::downstream::{Content, Downstream};
 use crate::forwarding::{self, Outgoing};
 use crate::h1::inbound::{Inbound, Next};
+use crate::h1::{COPIED, HIGH_WATER};
 use crate::pool::Connection;
 use crate::snapshot::{Endpoint, HostPolicy, Route, Service};
 use crate::stream::Stream;
@@ -25,10 +26,6 @@ use crate::{Exchange, Failure};
 const RESPONSE_HEAD: HeadLimits = HeadLimits { head: 64 * 1024, fields: 200, target: 0 };
 /// Interim responses passed on before the final one.
 const MAX_INTERIM: u8 = 16;
-/// Content is copied behind a head up to this size; more is written from where it is.
-const COPIED: usize = 4 * 1024;
-/// Encoded content waiting to be written.
-const HIGH_WATER: usize = 64 * 1024;
 
 /// An attempt under way: the connection, what is still to be sent, what has come.
 pub(crate) struct Call {
@@ -367,15 +364,9 @@ impl Drop for Call {
 }
 
 fn encode_piece(out: &mut Vec<u8>, content: Outgoing, piece: &[u8]) {
-    if piece.is_empty() {
-        return;
-    }
-    if content == Outgoing::Chunked {
-        write::chunk_head(out, piece.len());
-    }
-    out.extend_from_slice(piece);
-    if content == Outgoing::Chunked {
-        out.extend_from_slice(b"\r\n");
+    match content {
+        Outgoing::Chunked => write::chunk(out, piece),
+        _ => out.extend_from_slice(piece),
     }
 }
 

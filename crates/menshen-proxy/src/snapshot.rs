@@ -149,6 +149,11 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
+impl Timeouts {
+    /// As good as for ever: a moment that far away can still be reckoned with.
+    pub const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;

@@ -1,7 +1,6 @@
 //! Limits, timeouts and what holds for the whole gateway: what a narrower place does not say, the wider one says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use menshen_config::document::{CallTimeouts, Forwarded, Limits, LogTo, Timeouts as Written};
@@ -13,9 +12,6 @@ use menshen_proxy::template::Template;
 use menshen_proxy::{ClientTimeouts, Forwarding, Gateway, ListenerLimits, Timeouts};
 
 use crate::Ground;
-
-/// As good as no bound.
-const UNBOUNDED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(super) fn gateway(document: &Document, ground: &Ground, problems: &mut Problems) -> Gateway {
     let g = &document.gateway;
@@ -106,7 +102,7 @@ pub(super) fn timeouts(narrow: [&CallTimeouts; 2], wide: [&Written; 2]) -> Timeo
     let plain =
         |n: [Option<menshen_config::quantity::Duration>; 4], default| first(n).map_or(default, |d| d.0);
     let bounded = |n: [Option<Bounded<menshen_config::quantity::Duration>>; 4], default| {
-        first(n).map_or(default, |b| b.bound().map_or(UNBOUNDED, |d| d.0))
+        first(n).map_or(default, |b| b.bound().map_or(Timeouts::NEVER, |d| d.0))
     };
     let [a, b] = narrow;
     let [c, d] = wide;

@@ -17,6 +17,7 @@ use crate::downstream::{Content, Downstream};
 use crate::h1::connection::Then;
 use crate::h1::inbound::{Inbound, Next};
 use crate::h1::tunnel;
+use crate::h1::{COPIED, HIGH_WATER};
 use crate::reply::Maker;
 use crate::serve::Answer;
 use crate::stream::Stream;
@@ -25,10 +26,6 @@ use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
 use crate::{Exchange, Failure, Finished, Reply};
 
-/// Content is copied behind the head up to this size; more is written from where it is.
-const COPIED: usize = 4 * 1024;
-/// Encoded content waiting to be written.
-const HIGH_WATER: usize = 64 * 1024;
 /// Request content that is read and dropped after an early answer, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
 /// The time for that.
@@ -536,15 +533,9 @@ impl H1Client<'_> {
 }
 
 fn encode_piece(out: &mut Vec<u8>, encoding: Encoding, piece: &[u8]) {
-    if piece.is_empty() {
-        return;
-    }
-    if encoding == Encoding::Chunked {
-        write::chunk_head(out, piece.len());
-    }
-    out.extend_from_slice(piece);
-    if encoding == Encoding::Chunked {
-        out.extend_from_slice(b"\r\n");
+    match encoding {
+        Encoding::Chunked => write::chunk(out, piece),
+        _ => out.extend_from_slice(piece),
     }
 }
 
