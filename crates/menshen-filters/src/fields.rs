@@ -41,7 +41,7 @@ fn why_not(id: FieldName, message: Message) -> Option<&'static str> {
     if id == FieldName::CONTENT_LENGTH || id == FieldName::TRANSFER_ENCODING {
         return Some("it follows from the content that is sent");
     }
-    if id.is_hop_by_hop() {
+    if FieldName::HOP_BY_HOP.contains(id) {
         return Some("it belongs to one connection and is never passed on");
     }
     if message == Message::Reply {

@@ -299,5 +299,7 @@ fn is_allowed_trailer(name: &[u8]) -> bool {
             | FieldName::X_REAL_IP
             | FieldName::X_REQUEST_ID
     );
-    !framing_routing_or_identity && !id.is_hop_by_hop() && memchr::memchr(b'_', name).is_none()
+    !framing_routing_or_identity
+        && !FieldName::HOP_BY_HOP.contains(id)
+        && memchr::memchr(b'_', name).is_none()
 }

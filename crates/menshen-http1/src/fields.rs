@@ -1,6 +1,6 @@
 //! The fields of a message: one text buffer and a short list of places in it.
 
-use crate::FieldName;
+use crate::{FieldName, NameSet};
 
 /// A place in the text of a head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Field<'a> {
 pub struct Fields {
     text: Vec<u8>,
     list: Vec<Place>,
+    /// The well-known names that are or were in the list: most questions are about fields that are not there.
+    seen: NameSet,
 }
 
 impl Fields {
@@ -61,13 +63,14 @@ impl Fields {
     pub fn clear(&mut self) {
         self.text.clear();
         self.list.clear();
+        self.seen = NameSet::default();
     }
 
     /// Writes the fields for which `keep` holds, one line each.
-    pub(crate) fn write_lines(&self, out: &mut Vec<u8>, keep: impl Fn(FieldName) -> bool) {
+    pub(crate) fn write_lines(&self, out: &mut Vec<u8>, skip: NameSet) {
         // Neighbouring lines that stand in the text exactly as they would be written are copied together.
         let mut run = 0..0;
-        for place in self.list.iter().filter(|p| keep(p.id)) {
+        for place in self.list.iter().filter(|p| !skip.contains(p.id)) {
             match self.whole_line(*place) {
                 Some(line) if line.start == run.end => run.end = line.end,
                 Some(line) => {
@@ -118,17 +121,17 @@ impl Fields {
 
     /// The first value of a well-known field.
     pub fn get(&self, id: FieldName) -> Option<&[u8]> {
-        self.list.iter().find(|p| p.id.is(id)).map(|p| p.value.of(&self.text))
+        self.places(id).iter().find(|p| p.id.is(id)).map(|p| p.value.of(&self.text))
     }
 
     /// All values of a well-known field.
     pub fn all(&self, id: FieldName) -> impl Iterator<Item = &[u8]> {
-        self.list.iter().filter(move |p| p.id.is(id)).map(|p| p.value.of(&self.text))
+        self.places(id).iter().filter(move |p| p.id.is(id)).map(|p| p.value.of(&self.text))
     }
 
     /// True when the well-known field is there.
     pub fn has(&self, id: FieldName) -> bool {
-        self.list.iter().any(|p| p.id.is(id))
+        self.places(id).iter().any(|p| p.id.is(id))
     }
 
     /// The first value of a field by name, whatever its case.
@@ -156,7 +159,7 @@ impl Fields {
         }
         let name_at = self.push_text(name);
         let value_at = self.push_text(value);
-        self.list.push(Place { id: FieldName::of(name), name: name_at, value: value_at });
+        self.push_place(FieldName::of(name), name_at, value_at);
     }
 
     /// Sets a well-known field: one value, at the place of the first old one.
@@ -185,7 +188,9 @@ impl Fields {
 
     /// Adds to the end of the last value of a list field (`a, b`), or adds the field.
     pub fn extend_list(&mut self, id: FieldName, value: &[u8]) {
-        let Some(at) = self.list.iter().rposition(|p| p.id.is(id)) else { return self.append(id, value) };
+        let Some(at) = self.places(id).iter().rposition(|p| p.id.is(id)) else {
+            return self.append(id, value);
+        };
         let Some(old) = self.list.get(at).map(|p| p.value) else { return };
         let from = self.text.len();
         let old_at = old.at as usize;
@@ -203,7 +208,9 @@ impl Fields {
     /// Removes all fields of a well-known name; true when there was one.
     pub fn remove(&mut self, id: FieldName) -> bool {
         let before = self.list.len();
-        self.list.retain(|p| !p.id.is(id));
+        if self.seen.contains(id) {
+            self.list.retain(|p| !p.id.is(id));
+        }
         self.list.len() != before
     }
 
@@ -236,6 +243,7 @@ impl Fields {
     }
 
     pub(crate) fn push_place(&mut self, id: FieldName, name: Span, value: Span) {
+        self.seen.insert(id);
         self.list.push(Place { id, name, value });
     }
 
@@ -248,6 +256,25 @@ impl Fields {
         let at = self.text.len();
         self.text.extend_from_slice(text);
         Span::new(at, text.len())
+    }
+
+    /// True when a field of one of these names may be here; false when surely none is.
+    pub fn may_have(&self, names: NameSet) -> bool {
+        self.seen.meets(names)
+    }
+
+    /// Removes every value of these names. True when there were any.
+    pub fn remove_all(&mut self, names: NameSet) -> bool {
+        let before = self.list.len();
+        if self.seen.meets(names) {
+            self.list.retain(|p| !names.contains(p.id));
+        }
+        self.list.len() != before
+    }
+
+    /// Where a field of this name can be.
+    fn places(&self, id: FieldName) -> &[Place] {
+        if self.seen.contains(id) { &self.list } else { &[] }
     }
 
     fn read(&self, p: Place) -> Field<'_> {

@@ -18,6 +18,7 @@ mod field_name;
 mod fields;
 mod framing;
 mod method;
+mod name_set;
 mod request;
 mod response;
 mod strict;
@@ -30,6 +31,7 @@ pub use field_name::FieldName;
 pub use fields::{Field, Fields, is_token_byte, valid_name, valid_value};
 pub use framing::{RequestFraming, ResponseFraming};
 pub use method::Method;
+pub use name_set::NameSet;
 pub use request::{RequestHead, Underscores};
 pub use response::{ResponseHead, standard_reason};
 

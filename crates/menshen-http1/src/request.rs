@@ -108,14 +108,14 @@ impl RequestHead {
             let value_at =
                 if value.is_empty() { name_at + name.len() + 1 } else { strict::offset(bounded, value) };
             lines.field(name_at, value_at, value)?;
-            if !strict::has_no_underscore(name) {
+            let id = FieldName::of(name);
+            if id == FieldName::OTHER && !strict::has_no_underscore(name) {
                 match underscores {
                     Underscores::Refuse => return Err(HeadError::Underscore),
                     Underscores::Drop => continue,
                     Underscores::Allow => {}
                 }
             }
-            let id = FieldName::of(name);
             self.fields.push_place(id, Span::new(name_at, name.len()), Span::new(value_at, value.len()));
         }
         lines.crlf()?;

@@ -14,7 +14,7 @@ use crate::buffer::{Buffer, Size};
 use crate::downstream::{Content, Downstream};
 use crate::forwarding::{self, Outgoing};
 use crate::h1::inbound::{Inbound, Next};
-use crate::h1::{COPIED, HIGH_WATER};
+use crate::outbound::{COPIED, Outbound};
 use crate::pool::Connection;
 use crate::snapshot::{Endpoint, HostPolicy, Route, Service};
 use crate::stream::Stream;
@@ -35,15 +35,15 @@ pub(crate) struct Call {
     endpoint: Arc<Endpoint>,
     input: Buffer,
     inbound: Inbound,
-    /// Request bytes to write: the head, then encoded content.
-    out: Vec<u8>,
-    written: usize,
+    /// The request head, then encoded content.
+    out: Outbound,
     content: Outgoing,
     request: Request,
     response_keeps_alive: bool,
     is_upgrade: bool,
-    /// Bytes moved either way, as a sign of progress. Those of a response head are none: all of it has one deadline.
-    moved: u64,
+    /// Content bytes and interim responses received, as a sign of progress. Bytes of a response head are none: all of
+    /// it has one deadline.
+    received: u64,
     trailers: Option<Fields>,
 }
 
@@ -93,19 +93,18 @@ impl Call {
             connection: Some(connection),
             input: Buffer::waiting(Size::Medium),
             inbound: Inbound::NONE,
-            out: worker.take_bytes(),
-            written: 0,
+            out: Outbound::new(worker.take_bytes()),
             content: outgoing(exchange),
             request: Request::Open,
             response_keeps_alive: false,
             is_upgrade: exchange.request.wants_upgrade,
-            moved: 0,
+            received: 0,
             trailers: None,
             service: service.clone(),
             endpoint: endpoint.clone(),
             worker,
         });
-        forwarding::write_request(&mut call.out, exchange, route, aim, call.content);
+        forwarding::write_request(&mut call.out.bytes, exchange, route, aim, call.content);
         call.final_head(exchange, client, head).await?;
         Ok(call)
     }
@@ -132,7 +131,7 @@ impl Call {
             }
             forwarding::drop_nominated(&mut head.fields);
             client.interim(exchange, head).await?;
-            self.moved = self.moved.wrapping_add(1);
+            self.received = self.received.wrapping_add(1);
         }
         Err(Failure::BadInterim)
     }
@@ -173,6 +172,10 @@ impl Call {
         if let Poll::Ready(Err(failure)) = pumped {
             return Poll::Ready(Err(failure));
         }
+        if watch.is_waiting() {
+            // Woken: most probably because the response is here.
+            self.worker.buffers.lend(&mut self.input);
+        }
         loop {
             if !self.input.is_empty() {
                 match head.parse(self.input.data(), exchange.request.method(), &RESPONSE_HEAD) {
@@ -194,12 +197,12 @@ impl Call {
         if pumped.is_ready() && client.content_is_ended() && client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientGone));
         }
-        watch.poll(cx, wait, self.moved, client.deadline(), exchange).map(Err)
+        watch.poll(cx, wait, self.moved(), client.deadline(), exchange).map(Err)
     }
 
     /// While the request is being sent: who holds it up?
     fn waits_for<D: Downstream>(&self, client: &D) -> Wait {
-        let nothing_to_write = self.written == self.out.len() && client.content().is_empty();
+        let nothing_to_write = self.out.is_empty() && client.content().is_empty();
         if nothing_to_write { Wait::ClientBody } else { Wait::ServiceWrite }
     }
 
@@ -219,7 +222,7 @@ impl Call {
             if self.request == Request::Broken {
                 return Poll::Ready(Ok(()));
             }
-            while self.request == Request::Open && self.out.len() - self.written < HIGH_WATER {
+            while self.request == Request::Open && self.out.has_room() {
                 match client.poll_content(cx)? {
                     Poll::Ready(Content::Data) if self.sends_directly(exchange, client) => break,
                     Poll::Ready(Content::Data) => self.encode(exchange, client)?,
@@ -232,24 +235,15 @@ impl Call {
             } else {
                 &[]
             };
-            let pending = self.out.get(self.written..).unwrap_or_default();
-            if pending.is_empty() && direct.is_empty() {
+            if self.out.is_empty() && direct.is_empty() {
                 return if self.request == Request::Encoded { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
             let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
-            let from_out = pending.len();
-            match ready!(connection.stream.poll_write_two(cx, pending, direct)) {
-                Ok(n) => {
-                    self.moved = self.moved.wrapping_add(n as u64);
-                    self.written += n.min(from_out);
-                    client.consume(n.saturating_sub(from_out));
-                }
+            match ready!(self.out.poll_write(cx, &mut connection.stream, direct)) {
+                Ok(0) => {}
+                Ok(from_content) => client.consume(from_content),
                 // The service may have answered before it closed; the answer is worth reading.
                 Err(_) => self.request = Request::Broken,
-            }
-            if self.written == self.out.len() {
-                self.out.clear();
-                self.written = 0;
             }
         }
     }
@@ -265,11 +259,11 @@ impl Call {
         let piece = client.content();
         let n = piece.len();
         if exchange.transforms.is_empty() {
-            encode_piece(&mut self.out, self.content, piece);
+            encode_piece(&mut self.out.bytes, self.content, piece);
         } else {
             let mut changed = Vec::new();
             exchange.transforms.run(piece, &mut changed)?;
-            encode_piece(&mut self.out, self.content, &changed);
+            encode_piece(&mut self.out.bytes, self.content, &changed);
         }
         client.consume(n);
         Ok(())
@@ -279,10 +273,10 @@ impl Call {
         if !exchange.transforms.is_empty() {
             let mut rest = Vec::new();
             exchange.transforms.finish(&mut rest)?;
-            encode_piece(&mut self.out, self.content, &rest);
+            encode_piece(&mut self.out.bytes, self.content, &rest);
         }
         if self.content == Outgoing::Chunked {
-            self.out.extend_from_slice(write::LAST_CHUNK);
+            self.out.bytes.extend_from_slice(write::LAST_CHUNK);
         }
         self.request = Request::Encoded;
         Ok(())
@@ -300,7 +294,7 @@ impl Call {
             match ready!(self.poll_read(cx)) {
                 Ok(0) if self.inbound.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
-                Ok(n) => self.moved = self.moved.wrapping_add(n as u64),
+                Ok(n) => self.received = self.received.wrapping_add(n as u64),
             }
         }
     }
@@ -325,9 +319,9 @@ impl Call {
         self.trailers.take()
     }
 
-    /// Bytes moved so far, as a sign of progress.
+    /// A number that changes when bytes move either way.
     pub(crate) fn moved(&self) -> u64 {
-        self.moved
+        self.out.moved().wrapping_add(self.received)
     }
 
     /// The connection and what was read ahead, for a tunnel.
@@ -341,7 +335,7 @@ impl Call {
         let is_clean = self.inbound.is_ended()
             && self.input.is_empty()
             && self.request == Request::Encoded
-            && self.written == self.out.len()
+            && self.out.is_empty()
             && self.response_keeps_alive
             && !self.is_upgrade;
         if let Some(connection) = self.connection.take().filter(|_| is_clean) {
@@ -353,7 +347,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.worker.buffers.give(std::mem::take(&mut self.input));
-        self.worker.give_bytes(std::mem::take(&mut self.out));
+        self.worker.give_bytes(std::mem::take(&mut self.out.bytes));
         if let Some(cells) = self.service.stats.of(self.worker.index) {
             cells.active.sub(1);
         }

@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Instant;
 
-use menshen_http1::{FieldName, RequestHead, ResponseHead};
+use menshen_http1::{FieldName, RequestHead};
 
-use crate::Failure;
-use crate::body::Transforms;
+use crate::body::{Body, Transforms};
 use crate::chain::StepSet;
+use crate::forwarding;
 use crate::notes::Notes;
 use crate::snapshot::{Endpoint, Route, RouteId};
 use crate::target::Target;
 use crate::trace::Trace;
 use crate::worker::Live;
+use crate::{Failure, Reply};
 
 /// The scheme in which the client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Scheme {
 }
 
 /// Who is at the other end of the client connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The address of the TCP peer.
     pub peer: SocketAddr,
@@ -48,38 +49,15 @@ pub struct Client {
     pub scheme: Scheme,
     /// The peer is in the listener's `trusted-proxies`.
     pub is_trusted_proxy: bool,
-    /// The peer's address as text, made once for each connection.
-    pub(crate) peer_text: AddressText,
-}
-
-/// An address as text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AddressText {
-    /// The longest: an IPv6 address with an IPv4 tail.
-    bytes: [u8; 45],
-    len: u8,
-}
-
-impl AddressText {
-    fn of(address: IpAddr) -> Self {
-        let mut text = Self { bytes: [0; 45], len: 0 };
-        for (to, from) in text.bytes.iter_mut().zip(address.to_canonical().to_string().bytes()) {
-            *to = from;
-            text.len += 1;
-        }
-        text
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
+    /// What services are told of it when it is no trusted proxy.
+    pub(crate) lines: forwarding::Lines,
 }
 
 impl Client {
     /// A client that speaks for itself.
     pub fn direct(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
-        let peer_text = AddressText::of(peer.ip());
-        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, peer_text }
+        let lines = forwarding::Lines::of(peer.ip(), local.port(), scheme);
+        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, lines }
     }
 }
 
@@ -154,8 +132,10 @@ pub struct Exchange {
     pub(crate) wrong_method: bool,
     /// Path variables of the route, as places in the decoded path.
     pub(crate) variables: Vec<Range<usize>>,
-    /// Memory for the response head, reused.
-    pub(crate) spare_head: ResponseHead,
+    /// Memory for the target that a service is asked for, reused.
+    pub(crate) spare_target: Vec<u8>,
+    /// Memory for the reply of a service, reused.
+    spare_reply: Option<Box<Reply>>,
 }
 
 impl Exchange {
@@ -180,7 +160,8 @@ impl Exchange {
             forwards: 0,
             wrong_method: false,
             variables: Vec::new(),
-            spare_head: ResponseHead::default(),
+            spare_target: Vec::new(),
+            spare_reply: None,
             live,
         }
     }
@@ -207,6 +188,24 @@ impl Exchange {
         self.trace.clear();
         self.transforms.clear();
         self.variables.clear();
+    }
+
+    /// An empty reply to fill.
+    pub(crate) fn take_reply(&mut self) -> Box<Reply> {
+        self.spare_reply.take().unwrap_or_else(|| Box::new(Reply::new(502)))
+    }
+
+    /// Keeps the memory of a reply that was sent.
+    pub(crate) fn keep_reply(&mut self, mut reply: Box<Reply>) {
+        reply.body = Body::Empty;
+        reply.transforms.clear();
+        self.spare_reply = Some(reply);
+    }
+
+    /// Bytes held for heads.
+    pub(crate) fn memory(&self) -> usize {
+        let reply = self.spare_reply.as_ref().map_or(0, |r| r.head.fields.memory());
+        self.request.fields.memory() + reply + self.spare_target.capacity()
     }
 
     /// Takes a request that was not received over a connection: for tests of filters and for `menshen explain`.

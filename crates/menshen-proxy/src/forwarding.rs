@@ -2,8 +2,9 @@
 //! X-Forwarded-*, Forwarded (RFC 7239), Via, and the head that the service gets.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use menshen_http1::{FieldName, Fields, RequestFraming, RequestHead, write};
+use menshen_http1::{FieldName, Fields, NameSet, RequestFraming, RequestHead, write};
 
 use crate::Failure;
 use crate::call::Aim;
@@ -12,23 +13,51 @@ use crate::exchange::{Client, Exchange, Scheme};
 use crate::snapshot::{Gateway, HostPolicy, Listener, Route};
 use crate::template::push_display;
 
+/// What gateways say about a client.
+const FORWARDING: NameSet = NameSet::of(&[
+    FieldName::FORWARDED,
+    FieldName::X_FORWARDED_FOR,
+    FieldName::X_FORWARDED_HOST,
+    FieldName::X_FORWARDED_PORT,
+    FieldName::X_FORWARDED_PREFIX,
+    FieldName::X_FORWARDED_PROTO,
+    FieldName::X_FORWARDED_SERVER,
+    FieldName::X_REAL_IP,
+]);
+
 /// Fields with which a client could pose as a gateway or make a service see another request than we do.
-const IMPERSONATING: [&[u8]; 14] = [
-    b"x-client-ip",
-    b"true-client-ip",
-    b"cf-connecting-ip",
-    b"x-cluster-client-ip",
-    b"x-original-url",
-    b"x-original-host",
-    b"x-rewrite-url",
-    b"x-forwarded-client-cert",
-    b"x-forwarded-uri",
-    b"x-forwarded-method",
-    b"x-http-method-override",
-    b"x-http-method",
-    b"x-method-override",
-    b"x-envoy-original-path",
-];
+const IMPERSONATING: NameSet = FORWARDING.and(NameSet::of(&[
+    FieldName::X_CLIENT_IP,
+    FieldName::TRUE_CLIENT_IP,
+    FieldName::CF_CONNECTING_IP,
+    FieldName::X_CLUSTER_CLIENT_IP,
+    FieldName::X_ORIGINAL_URL,
+    FieldName::X_ORIGINAL_HOST,
+    FieldName::X_REWRITE_URL,
+    FieldName::X_FORWARDED_CLIENT_CERT,
+    FieldName::X_FORWARDED_URI,
+    FieldName::X_FORWARDED_METHOD,
+    FieldName::X_HTTP_METHOD_OVERRIDE,
+    FieldName::X_HTTP_METHOD,
+    FieldName::X_METHOD_OVERRIDE,
+    FieldName::X_ENVOY_ORIGINAL_PATH,
+]));
+
+/// End-to-end fields whose loss would change framing, routing or identity.
+const PROTECTED: NameSet = FORWARDING.and(NameSet::of(&[
+    FieldName::HOST,
+    FieldName::CONTENT_LENGTH,
+    FieldName::AUTHORIZATION,
+    FieldName::COOKIE,
+    FieldName::VIA,
+    FieldName::X_REQUEST_ID,
+    FieldName::CONTENT_TYPE,
+    FieldName::CONTENT_ENCODING,
+    FieldName::CACHE_CONTROL,
+]));
+
+/// Fields of the request that are written anew for the service.
+const REWRITTEN: NameSet = FORWARDING.and(NameSet::of(&[FieldName::HOST, FieldName::VIA]));
 
 /// How often a request may have passed through this gateway already.
 const MAX_OWN_HOPS: usize = 1;
@@ -49,10 +78,7 @@ pub(crate) fn receive(request: &mut RequestHead, client: &mut Client, listener: 
         }
         return;
     }
-    request.fields.retain(|f| match f.id {
-        FieldName::OTHER => !IMPERSONATING.iter().any(|n| n.eq_ignore_ascii_case(f.name)),
-        id => !is_forwarding(id),
-    });
+    request.fields.remove_all(IMPERSONATING);
 }
 
 /// A request with content is not upgraded, and HTTP/2 is never spoken to a service because a client says so: both
@@ -65,25 +91,12 @@ fn may_upgrade(request: &RequestHead) -> bool {
     request.framing == RequestFraming::None && !to_http2
 }
 
-fn is_forwarding(id: FieldName) -> bool {
-    matches!(
-        id,
-        FieldName::FORWARDED
-            | FieldName::X_FORWARDED_FOR
-            | FieldName::X_FORWARDED_HOST
-            | FieldName::X_FORWARDED_PORT
-            | FieldName::X_FORWARDED_PREFIX
-            | FieldName::X_FORWARDED_PROTO
-            | FieldName::X_FORWARDED_SERVER
-            | FieldName::X_REAL_IP
-    )
-}
-
 /// Drops the fields that Connection names, except those that must not be taken away.
 pub(crate) fn drop_nominated(fields: &mut Fields) {
+    const KEPT: NameSet = PROTECTED.and(FieldName::HOP_BY_HOP);
     let is_nominated = |member: &[u8]| {
         let known = FieldName::of(member);
-        !(known.is_hop_by_hop() || member.eq_ignore_ascii_case(b"close") || is_protected(known))
+        !(KEPT.contains(known) || member.eq_ignore_ascii_case(b"close"))
     };
     if !fields.members(FieldName::CONNECTION).any(is_nominated) {
         return;
@@ -93,23 +106,6 @@ pub(crate) fn drop_nominated(fields: &mut Fields) {
     for name in names {
         fields.remove_named(&name);
     }
-}
-
-/// End-to-end fields whose loss would change framing, routing or identity.
-fn is_protected(id: FieldName) -> bool {
-    is_forwarding(id)
-        || matches!(
-            id,
-            FieldName::HOST
-                | FieldName::CONTENT_LENGTH
-                | FieldName::AUTHORIZATION
-                | FieldName::COOKIE
-                | FieldName::VIA
-                | FieldName::X_REQUEST_ID
-                | FieldName::CONTENT_TYPE
-                | FieldName::CONTENT_ENCODING
-                | FieldName::CACHE_CONTROL
-        )
 }
 
 /// The rightmost address in X-Forwarded-For that is not one of our own proxies.
@@ -175,12 +171,8 @@ pub(crate) fn write_request(
     };
     write::field(out, b"host", host);
     let expects = request.expects_continue && content != Outgoing::None;
-    write::end_to_end_fields(out, fields, |id| {
-        id == FieldName::HOST
-            || id == FieldName::VIA
-            || is_forwarding(id)
-            || (id == FieldName::EXPECT && !expects)
-    });
+    let unexpected = if expects { NameSet::default() } else { NameSet::of(&[FieldName::EXPECT]) };
+    write::end_to_end_fields(out, fields, REWRITTEN.and(unexpected));
     match content {
         Outgoing::Length(n) => write::content_length(out, n),
         Outgoing::Chunked => write::field(out, b"transfer-encoding", b"chunked"),
@@ -220,14 +212,33 @@ fn start_list(out: &mut Vec<u8>, name: &[u8], exchange: &Exchange, id: FieldName
     }
 }
 
+/// X-Forwarded-For, -Proto and -Port of a client that speaks for itself: the same in all its requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines(Rc<[u8]>);
+
+impl Lines {
+    pub(crate) fn of(peer: IpAddr, port: u16, scheme: Scheme) -> Self {
+        let (peer, scheme) = (peer.to_canonical(), scheme.as_str());
+        let lines =
+            format!("x-forwarded-for: {peer}\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-port: {port}\r\n");
+        Self(lines.into_bytes().into())
+    }
+}
+
 fn write_x_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&[u8]>) {
     let (client, fields) = (&exchange.client, &exchange.request.fields);
+    if !client.is_trusted_proxy && !fields.may_have(FORWARDING) {
+        out.extend_from_slice(&client.lines.0);
+        if let Some(host) = client_host {
+            write::field(out, b"x-forwarded-host", host);
+        }
+        return;
+    }
     start_list(out, b"x-forwarded-for", exchange, FieldName::X_FORWARDED_FOR);
-    out.extend_from_slice(client.peer_text.as_bytes());
+    push_display(out, client.peer.ip().to_canonical());
     out.extend_from_slice(b"\r\n");
     // What a trusted proxy said about the first hop stands.
-    let host = fields.get(FieldName::X_FORWARDED_HOST).or(client_host);
-    if let Some(host) = host {
+    if let Some(host) = fields.get(FieldName::X_FORWARDED_HOST).or(client_host) {
         write::field(out, b"x-forwarded-host", host);
     }
     write::field(out, b"x-forwarded-proto", client.scheme.as_str().as_bytes());

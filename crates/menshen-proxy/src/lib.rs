@@ -20,6 +20,7 @@ mod forwarding;
 mod h1;
 mod listener;
 mod notes;
+mod outbound;
 pub mod pattern;
 mod pool;
 mod reply;

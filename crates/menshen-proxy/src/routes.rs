@@ -147,8 +147,20 @@ impl RouteTable {
 
     /// Finds the route for a request and the places of its path variables.
     pub fn find(&self, lookup: &Lookup<'_>, variables: &mut Vec<Range<usize>>) -> Found {
+        if self.ignores_hosts() {
+            return self.find_in([&self.any], lookup, variables);
+        }
+        self.find_in(self.trees_for(&Host::asked_for(lookup.request)), lookup, variables)
+    }
+
+    fn find_in<'a>(
+        &self,
+        trees: impl IntoIterator<Item = &'a Tree>,
+        lookup: &Lookup<'_>,
+        variables: &mut Vec<Range<usize>>,
+    ) -> Found {
         let mut wrong_method = false;
-        for tree in self.trees_for(&self.host(lookup.request)) {
+        for tree in trees {
             variables.clear();
             match tree.find(lookup, &self.routes, variables) {
                 Found::Route(id) => return Found::Route(id),
@@ -162,7 +174,7 @@ impl RouteTable {
 
     /// Visits every candidate that a lookup considers, in order of precedence, with what it said.
     pub fn explain(&self, lookup: &Lookup<'_>, visit: &mut dyn FnMut(RouteId, &Route, Considered)) {
-        for tree in self.trees_for(&self.host(lookup.request)) {
+        for tree in self.trees_for(&Host::asked_for(lookup.request)) {
             tree.explain(lookup, &self.routes, visit);
         }
     }
@@ -180,10 +192,9 @@ impl RouteTable {
         names
     }
 
-    /// The host asked for; empty where no route looks at it.
-    fn host(&self, request: &RequestHead) -> Host {
-        let hosts_matter = !self.exact.is_empty() || !self.below.is_empty();
-        Host::of(if hosts_matter { host_of(request).unwrap_or_default() } else { b"" })
+    /// True when no route looks at the host.
+    fn ignores_hosts(&self) -> bool {
+        self.exact.is_empty() && self.below.is_empty()
     }
 
     /// The trees for a host in order of precedence: exact, the longest suffix to the shortest, any.
@@ -213,6 +224,11 @@ struct Host {
 }
 
 impl Host {
+    /// The host of a request; empty for none.
+    fn asked_for(request: &RequestHead) -> Self {
+        Self::of(host_of(request).unwrap_or_default())
+    }
+
     /// A host longer than any name can be matches none.
     fn of(text: &[u8]) -> Self {
         let mut host = Self { bytes: [0; 255], len: 0 };

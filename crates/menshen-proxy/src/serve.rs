@@ -22,15 +22,15 @@ const MAX_FORWARDS: u8 = 8;
 const MAX_ATTEMPTS: usize = 3;
 
 /// A reply, and the call whose content it carries.
+/// Both are boxed, because answers are handed from function to function.
 pub(crate) struct Answer {
-    pub(crate) reply: Reply,
-    /// Boxed, because answers are handed from function to function.
+    pub(crate) reply: Box<Reply>,
     pub(crate) call: Option<Box<Call>>,
 }
 
 impl Answer {
     /// An answer that no service has a part in.
-    pub(crate) fn made(reply: Reply) -> Self {
+    pub(crate) fn made(reply: Box<Reply>) -> Self {
         Self { reply, call: None }
     }
 }
@@ -103,7 +103,7 @@ async fn answer<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &L
     let route = live.route(exchange.route);
     let outcome = match route.chain.pre(exchange, from).await {
         Flow::Continue => act(exchange, client, live, route).await,
-        Flow::Answer(reply) => Ok(Answer::made(*reply)),
+        Flow::Answer(reply) => Ok(Answer::made(reply)),
         Flow::Fail(failure) => Err(failure),
     };
     let mut answer = match outcome {
@@ -139,8 +139,8 @@ async fn act<D: Downstream>(
             let Some(service) = live.snapshot().service(*service) else { return Err(Failure::NoEndpoint) };
             call_service(exchange, client, live, service, base).await
         }
-        Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to))),
-        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply())),
+        Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to).into())),
+        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply().into())),
         Action::Forward { to } => forward(exchange, client, live, to).await,
         Action::NotFound if exchange.wrong_method => Err(Failure::MethodNotAllowed),
         Action::NotFound => Err(Failure::NoRoute),
@@ -157,7 +157,8 @@ async fn call_service<D: Downstream>(
 ) -> Result<Answer, Failure> {
     limit_content(exchange, client)?;
     let route = live.route(exchange.route);
-    let mut target = live.worker().take_bytes();
+    let mut target = std::mem::take(&mut exchange.spare_target);
+    target.clear();
     let rewritten = route.rewrite.apply(&exchange.target, base, &mut target);
     let mut result = rewritten.and(Err(Failure::NoEndpoint));
     let mut failed = [0; MAX_ATTEMPTS];
@@ -176,7 +177,7 @@ async fn call_service<D: Downstream>(
             _ => break,
         }
     }
-    live.worker().give_bytes(target);
+    exchange.spare_target = target;
     result
 }
 
@@ -203,14 +204,14 @@ async fn attempt<D: Downstream>(
     if route.chain.has(Phase::Route) {
         route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
     }
-    let mut head = std::mem::take(&mut exchange.spare_head);
+    let mut reply = exchange.take_reply();
     let sent_at = exchange.live.worker().recent();
-    let called = Call::start(exchange, client, route, aim, &mut head).await;
+    let called = Call::start(exchange, client, route, aim, &mut reply.head).await;
     let cells = service.stats.of(live.worker_index());
     let call = match called {
         Ok(call) => call,
         Err(failure) => {
-            exchange.spare_head = head;
+            exchange.keep_reply(reply);
             if let Some(cells) = cells {
                 cells.failures.add(1);
             }
@@ -223,8 +224,8 @@ async fn attempt<D: Downstream>(
         let before = sent_at.saturating_duration_since(exchange.started).as_micros();
         cells.latency.record(now.saturating_sub(u64::try_from(before).unwrap_or(0)));
     }
-    let body = if call.has_content() { Body::Streaming } else { Body::Empty };
-    let reply = Reply { head, body, transforms: Default::default(), maker: Maker::Service };
+    reply.body = if call.has_content() { Body::Streaming } else { Body::Empty };
+    reply.maker = Maker::Service;
     Ok(Answer { reply, call: Some(call) })
 }
 
@@ -285,7 +286,7 @@ async fn recover<D: Downstream>(
     live: &Live,
     failure: Failure,
 ) -> Answer {
-    let mut reply = Reply::of_failure(failure, exchange);
+    let mut reply = Box::new(Reply::of_failure(failure, exchange));
     if failure == Failure::MethodNotAllowed {
         allow(exchange, live, &mut reply);
     }

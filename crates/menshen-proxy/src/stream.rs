@@ -3,12 +3,15 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::buffer::{Buffer, Buffers};
+
+/// So much is written without preparing to wait.
+const LITTLE: usize = 8 * 1024;
 
 /// A connected socket. TLS will be a second kind of stream behind the same calls.
 #[derive(Debug)]
@@ -52,6 +55,12 @@ impl Stream {
     }
 
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Little always fits, unless much was written before: then the socket is known to be full.
+        if bytes.len() <= LITTLE
+            && let Ok(n) = self.tcp.try_write(bytes)
+        {
+            return Poll::Ready(Ok(n));
+        }
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 
@@ -82,10 +91,6 @@ impl Stream {
     /// True when an idle connection has neither been closed nor sent anything: it can carry a request.
     /// Costs no system call unless the socket was reported readable.
     pub(crate) fn is_quiet(&self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        if self.tcp.poll_read_ready(&mut cx).is_pending() {
-            return true;
-        }
         let mut byte = [0u8; 1];
         matches!(self.tcp.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }

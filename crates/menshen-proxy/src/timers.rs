@@ -54,8 +54,7 @@ impl Timers {
     }
 
     fn tick_of(&self, at: Instant) -> Tick {
-        let since = at.saturating_duration_since(self.start).as_millis();
-        u64::try_from(since.div_ceil(TICK.as_millis())).unwrap_or(NEVER - 1)
+        ticks(at.saturating_duration_since(self.start) + (TICK - Duration::from_nanos(1)))
     }
 
     fn enqueue(&self, deadline: Weak<Deadline>, at: Tick) {
@@ -85,8 +84,7 @@ impl Timers {
     }
 
     fn fire(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.start).as_millis() / TICK.as_millis();
-        let now = u64::try_from(since).unwrap_or(NEVER - 1);
+        let now = ticks(now.saturating_duration_since(self.start));
         while let Some(due) = self.pop(now) {
             let (tick, list) = due;
             for deadline in list.iter().filter_map(Weak::upgrade) {
@@ -108,6 +106,13 @@ impl Timers {
         let all: Vec<_> = self.queue.borrow().values().flatten().filter_map(Weak::upgrade).collect();
         all.iter().for_each(|d| d.wake());
     }
+}
+
+/// Whole ticks in a duration.
+fn ticks(time: Duration) -> Tick {
+    const EACH_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+    let within = time.subsec_nanos() / TICK.subsec_nanos();
+    time.as_secs().saturating_mul(EACH_SECOND).saturating_add(u64::from(within)).min(NEVER - 1)
 }
 
 impl Deadline {

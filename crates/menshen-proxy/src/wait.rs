@@ -58,6 +58,11 @@ impl Watch {
         Self { wait: None, progress: 0 }
     }
 
+    /// True when it waits for something already.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// Waits for `wait`; `progress` is any number that changes when bytes move.
     pub(crate) fn poll(
         &mut self,
@@ -70,7 +75,7 @@ impl Watch {
         if self.wait != Some(wait) || self.progress != progress {
             self.wait = Some(wait);
             self.progress = progress;
-            let until = exchange.live.worker().now() + wait.limit(exchange);
+            let until = exchange.live.worker().at_least(wait.limit(exchange));
             let until = total_end(exchange).map_or(until, |end| until.min(end));
             deadline.set_at(until);
         }

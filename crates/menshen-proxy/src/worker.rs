@@ -302,6 +302,13 @@ impl Worker {
         self.recent.get()
     }
 
+    /// A moment at least this far away: exact for short times; for long ones, which are most, without asking the clock.
+    pub(crate) fn at_least(&self, wait: Duration) -> Instant {
+        const LONG: Duration = Duration::from_secs(2);
+        // While nothing else happens, the clock is read each tick.
+        if wait < LONG { self.now() + wait } else { self.recent() + wait + TICK }
+    }
+
     pub(crate) fn random(&self) -> u64 {
         self.random.borrow_mut().u64(..)
     }
@@ -392,9 +399,8 @@ impl Worker {
 
     pub(crate) fn give_exchange(&self, mut exchange: Box<Exchange>) {
         const LARGEST_KEPT: usize = 16 * 1024;
-        let held = exchange.request.fields.memory() + exchange.spare_head.fields.memory();
         let mut list = self.exchanges.borrow_mut();
-        if held <= LARGEST_KEPT && list.len() < KEPT {
+        if exchange.memory() <= LARGEST_KEPT && list.len() < KEPT {
             // Notes and transforms of filters, and the snapshot, must not live on in an exchange that nobody uses.
             exchange.forget();
             list.push(exchange);

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use menshen_http1::{
-    FieldName, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write,
+    FieldName, Method, NameSet, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write,
 };
 
 use crate::body::{Body, Length, Transforms};
@@ -17,7 +16,7 @@ use crate::downstream::{Content, Downstream};
 use crate::h1::connection::Then;
 use crate::h1::inbound::{Inbound, Next};
 use crate::h1::tunnel;
-use crate::h1::{COPIED, HIGH_WATER};
+use crate::outbound::{COPIED, Outbound};
 use crate::reply::Maker;
 use crate::serve::Answer;
 use crate::stream::Stream;
@@ -46,8 +45,7 @@ pub(crate) struct H1Client<'a> {
     worker: &'a Rc<Worker>,
     deadline: &'a Deadline,
     inbound: Inbound,
-    out: Vec<u8>,
-    written: usize,
+    out: Outbound,
     encoding: Encoding,
     version: Version,
     method: Method,
@@ -58,12 +56,11 @@ pub(crate) struct H1Client<'a> {
     received: u64,
     limit: u64,
     sent: u64,
-    moved: u64,
 }
 
 impl Drop for H1Client<'_> {
     fn drop(&mut self) {
-        self.worker.give_bytes(std::mem::take(&mut self.out));
+        self.worker.give_bytes(std::mem::take(&mut self.out.bytes));
     }
 }
 
@@ -78,8 +75,7 @@ impl<'a> H1Client<'a> {
     ) -> Self {
         Self {
             inbound: Inbound::of_request(request.framing),
-            out: worker.take_bytes(),
-            written: 0,
+            out: Outbound::new(worker.take_bytes()),
             encoding: Encoding::None,
             version: request.version,
             method: request.method(),
@@ -90,7 +86,6 @@ impl<'a> H1Client<'a> {
             received: 0,
             limit: u64::MAX,
             sent: 0,
-            moved: 0,
             stream,
             buffer,
             worker,
@@ -138,9 +133,9 @@ impl<'a> H1Client<'a> {
             && (length.is_some() || self.encoding != Encoding::Plain)
             && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_) | Failure::BodyTimeout));
 
-        let out = &mut self.out;
+        let out = &mut self.out.bytes;
         write::status_line(out, &reply.head);
-        write::end_to_end_fields(out, &reply.head.fields, |_| false);
+        write::end_to_end_fields(out, &reply.head.fields, NameSet::default());
         match (self.encoding, length) {
             (Encoding::Chunked, _) => write::field(out, b"transfer-encoding", b"chunked"),
             (_, Some(n)) if reply.head.status != 204 => write::content_length(out, n),
@@ -160,68 +155,40 @@ impl<'a> H1Client<'a> {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn consume_written(&mut self, n: usize) -> usize {
-        self.moved = self.moved.wrapping_add(n as u64);
-        let pending = self.out.len() - self.written;
-        self.written += n.min(pending);
-        if self.written == self.out.len() {
-            self.out.clear();
-            self.written = 0;
-        }
-        n.saturating_sub(pending)
+    /// A number that changes when bytes of this exchange move.
+    fn moved(&self) -> u64 {
+        self.out.moved().wrapping_add(self.received)
     }
 
-    /// Writes all that is encoded.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        while self.written < self.out.len() {
-            let pending = self.out.get(self.written..).unwrap_or_default();
-            match ready!(self.stream.poll_write(cx, pending)) {
-                Ok(n) => self.consume_written(n),
-                Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
-            };
+    /// Writes all that is encoded, then `rest`, taking away from it what was written.
+    fn poll_write_all(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) -> Poll<Result<(), Failure>> {
+        while !self.out.is_empty() || !rest.is_empty() {
+            let n = ready!(self.out.poll_write(cx, self.stream, rest)).map_err(|_| Failure::ClientGone)?;
+            *rest = rest.get(n..).unwrap_or_default();
         }
         Poll::Ready(Ok(()))
     }
 
-    async fn flush(&mut self, exchange: &Exchange) -> Result<(), Failure> {
+    /// Writes all that is encoded, then `rest`.
+    async fn write_all(&mut self, exchange: &Exchange, mut rest: &[u8]) -> Result<(), Failure> {
         let mut watch = Watch::new();
         poll_fn(|cx| {
-            if let Poll::Ready(result) = self.poll_flush(cx) {
+            if let Poll::Ready(result) = self.poll_write_all(cx, &mut rest) {
                 return Poll::Ready(result);
             }
-            watch.poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange).map(Err)
+            watch.poll(cx, Wait::ClientWrite, self.moved(), self.deadline, exchange).map(Err)
         })
         .await
     }
 
     /// Sends content held in memory.
-    async fn send_full(&mut self, exchange: &Exchange, body: &Bytes) -> Result<(), Failure> {
+    async fn send_full(&mut self, exchange: &Exchange, body: &[u8]) -> Result<(), Failure> {
         self.sent = body.len() as u64;
         if body.len() <= COPIED {
-            self.out.extend_from_slice(body);
-            return self.flush(exchange).await;
+            self.out.bytes.extend_from_slice(body);
+            return self.write_all(exchange, &[]).await;
         }
-        let mut rest: &[u8] = body;
-        let mut watch = Watch::new();
-        poll_fn(|cx| {
-            while !rest.is_empty() || self.written < self.out.len() {
-                let pending = self.out.get(self.written..).unwrap_or_default();
-                match self.stream.poll_write_two(cx, pending, rest) {
-                    Poll::Ready(Ok(n)) => {
-                        let from_body = self.consume_written(n);
-                        rest = rest.get(from_body..).unwrap_or_default();
-                    }
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
-                    Poll::Pending => {
-                        return watch
-                            .poll(cx, Wait::ClientWrite, self.moved, self.deadline, exchange)
-                            .map(Err);
-                    }
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
+        self.write_all(exchange, body).await
     }
 
     /// Sends content that the service is still sending, and the rest of the request the other way.
@@ -248,7 +215,7 @@ impl<'a> H1Client<'a> {
             if wait == Wait::BetweenBytes && is_client_quiet && self.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Failure::ClientGone));
             }
-            let moved = self.moved.wrapping_add(call.moved());
+            let moved = self.moved().wrapping_add(call.moved());
             watch.poll(cx, wait, moved, self.deadline, exchange).map(Err)
         })
         .await
@@ -265,7 +232,7 @@ impl<'a> H1Client<'a> {
     ) -> Result<Option<Wait>, Failure> {
         loop {
             let mut starved = false;
-            while !*ended && self.out.len() - self.written < HIGH_WATER {
+            while !*ended && self.out.has_room() {
                 match call.poll_content(cx)? {
                     Poll::Ready(Content::Data) if self.sends_directly(transforms, call) => break,
                     Poll::Ready(Content::Data) => self.encode(transforms, call)?,
@@ -281,15 +248,14 @@ impl<'a> H1Client<'a> {
             }
             let is_direct = !*ended && !starved && self.sends_directly(transforms, call);
             let direct = if is_direct { call.content() } else { &[] };
-            let pending = self.out.get(self.written..).unwrap_or_default();
-            if pending.is_empty() && direct.is_empty() {
+            if self.out.is_empty() && direct.is_empty() {
                 return Ok(if *ended { None } else { Some(Wait::BetweenBytes) });
             }
-            match self.stream.poll_write_two(cx, pending, direct) {
-                Poll::Ready(Ok(n)) => {
-                    let from_body = self.consume_written(n);
-                    self.sent += from_body as u64;
-                    call.consume(from_body);
+            match self.out.poll_write(cx, self.stream, direct) {
+                Poll::Ready(Ok(0)) => {}
+                Poll::Ready(Ok(from_content)) => {
+                    self.sent += from_content as u64;
+                    call.consume(from_content);
                 }
                 Poll::Ready(Err(_)) => return Err(Failure::ClientGone),
                 Poll::Pending => return Ok(Some(Wait::ClientWrite)),
@@ -305,12 +271,12 @@ impl<'a> H1Client<'a> {
     fn encode(&mut self, transforms: &mut Transforms, call: &mut Call) -> Result<(), Failure> {
         let n = call.content().len();
         if transforms.is_empty() {
-            encode_piece(&mut self.out, self.encoding, call.content());
+            encode_piece(&mut self.out.bytes, self.encoding, call.content());
             self.sent += n as u64;
         } else {
             let mut changed = Vec::new();
             transforms.run(call.content(), &mut changed)?;
-            encode_piece(&mut self.out, self.encoding, &changed);
+            encode_piece(&mut self.out.bytes, self.encoding, &changed);
             self.sent += changed.len() as u64;
         }
         call.consume(n);
@@ -326,14 +292,14 @@ impl<'a> H1Client<'a> {
         if !transforms.is_empty() {
             let mut rest = Vec::new();
             transforms.finish(&mut rest)?;
-            encode_piece(&mut self.out, self.encoding, &rest);
+            encode_piece(&mut self.out.bytes, self.encoding, &rest);
             self.sent += rest.len() as u64;
         }
         if self.encoding == Encoding::Chunked {
             let mut trailers = call.take_trailers().unwrap_or_default();
             let allowed = &exchange.route().trailers;
             trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
-            write::last_chunk(&mut self.out, &trailers);
+            write::last_chunk(&mut self.out.bytes, &trailers);
         }
         Ok(())
     }
@@ -364,13 +330,13 @@ impl<'a> H1Client<'a> {
 
     /// Sends the 101 and carries bytes both ways.
     async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Box<Call>) -> Result<(), Failure> {
-        write::status_line(&mut self.out, &reply.head);
-        write::end_to_end_fields(&mut self.out, &reply.head.fields, |_| false);
-        self.out.extend_from_slice(b"connection: upgrade\r\n");
+        write::status_line(&mut self.out.bytes, &reply.head);
+        write::end_to_end_fields(&mut self.out.bytes, &reply.head.fields, NameSet::default());
+        self.out.bytes.extend_from_slice(b"connection: upgrade\r\n");
         let token = reply.head.fields.get(FieldName::UPGRADE).unwrap_or_default();
-        write::field(&mut self.out, b"upgrade", token);
-        self.out.extend_from_slice(b"\r\n");
-        self.flush(exchange).await?;
+        write::field(&mut self.out.bytes, b"upgrade", token);
+        self.out.bytes.extend_from_slice(b"\r\n");
+        self.write_all(exchange, &[]).await?;
         let Some((mut service, from_service)) = call.into_tunnel() else { return Err(Failure::ServiceReset) };
         let from_client = std::mem::take(self.buffer);
         let idle = exchange.timeouts.tunnel;
@@ -383,7 +349,7 @@ impl<'a> H1Client<'a> {
 
     async fn send_content(&mut self, exchange: &mut Exchange, answer: &mut Answer) -> Result<(), Failure> {
         if self.encoding == Encoding::None {
-            return self.flush(exchange).await;
+            return self.write_all(exchange, &[]).await;
         }
         match (&answer.reply.body, &mut answer.call) {
             (Body::Full(body), _) => {
@@ -391,7 +357,7 @@ impl<'a> H1Client<'a> {
                 self.send_full(exchange, &body).await
             }
             (Body::Streaming, Some(call)) => self.relay(exchange, &mut answer.reply.transforms, call).await,
-            (Body::Streaming, None) | (Body::Empty, _) => self.flush(exchange).await,
+            (Body::Streaming, None) | (Body::Empty, _) => self.write_all(exchange, &[]).await,
         }
     }
 
@@ -426,7 +392,7 @@ impl Downstream for H1Client<'_> {
                     self.keep_alive = false;
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Ok(n) => self.moved = self.moved.wrapping_add(n as u64),
+                Ok(_) => {}
             }
         }
     }
@@ -471,10 +437,10 @@ impl Downstream for H1Client<'_> {
         if self.version == Version::Http10 {
             return Ok(());
         }
-        write::status_line(&mut self.out, head);
-        write::end_to_end_fields(&mut self.out, &head.fields, |_| false);
-        self.out.extend_from_slice(b"\r\n");
-        self.flush(exchange).await
+        write::status_line(&mut self.out.bytes, head);
+        write::end_to_end_fields(&mut self.out.bytes, &head.fields, NameSet::default());
+        self.out.bytes.extend_from_slice(b"\r\n");
+        self.write_all(exchange, &[]).await
     }
 
     async fn send(&mut self, exchange: &mut Exchange, mut answer: Answer) -> Finished {
@@ -492,7 +458,7 @@ impl Downstream for H1Client<'_> {
             return self.finished(exchange, answer.reply, Ok(()));
         }
         if let Err(failure) = apply_transforms(&mut answer.reply) {
-            answer = Answer::made(Reply::of_failure(failure, exchange));
+            answer = Answer::made(Reply::of_failure(failure, exchange).into());
         }
         self.write_head(exchange, &answer);
         let result = self.send_content(exchange, &mut answer).await;
@@ -517,7 +483,7 @@ impl Downstream for H1Client<'_> {
 }
 
 impl H1Client<'_> {
-    fn finished(&self, exchange: &mut Exchange, reply: Reply, result: Result<(), Failure>) -> Finished {
+    fn finished(&self, exchange: &mut Exchange, reply: Box<Reply>, result: Result<(), Failure>) -> Finished {
         let cut_short = result.err();
         let gone = matches!(cut_short, Some(Failure::ClientGone | Failure::WriteTimeout));
         let finished = Finished {
@@ -527,7 +493,7 @@ impl H1Client<'_> {
             sent: self.sent,
             micros: exchange.micros(),
         };
-        exchange.spare_head = reply.head;
+        exchange.keep_reply(reply);
         finished
     }
 }

@@ -176,7 +176,7 @@ impl Connection {
         let mut begun = false;
         let mut has_read = false;
         let mut parsed = 0;
-        exchange.reset(live.clone(), self.client, worker.recent());
+        exchange.reset(live.clone(), self.client.clone(), worker.recent());
         loop {
             skip_empty_line(buffer);
             if is_worth_parsing(buffer.data(), parsed, &listener.head) {
@@ -203,6 +203,7 @@ impl Connection {
             }
             // Accepted streams are said to be readable before anything has come; waiting is not done in here.
             let nothing_yet = buffer.is_empty() && !has_read;
+            worker.buffers.lend(buffer);
             let read = poll_fn(|cx| {
                 if let Poll::Ready(read) = stream.poll_read(cx, &worker.buffers, buffer) {
                     return Poll::Ready(Some(read.unwrap_or(0)));
@@ -264,9 +265,11 @@ impl Connection {
 /// only a limit can end it.
 fn is_worth_parsing(bytes: &[u8], parsed: usize, limits: &HeadLimits) -> bool {
     let new = bytes.get(parsed..).unwrap_or_default();
+    if new.is_empty() || parsed == 0 || memchr::memchr(b'\n', new).is_some() {
+        return !new.is_empty();
+    }
     let is_first_line = memchr::memchr(b'\n', bytes).is_none();
-    let limit = if is_first_line { limits.target } else { limits.head };
-    !new.is_empty() && (parsed == 0 || memchr::memchr(b'\n', new).is_some() || bytes.len() >= limit)
+    bytes.len() >= if is_first_line { limits.target } else { limits.head }
 }
 
 /// One empty line before a request is tolerated (RFC 9112 §2.2).
