@@ -18,7 +18,7 @@ mod variant;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::node::Node;
+use crate::node::{Key, Node};
 use crate::path::Path;
 use crate::problem::Problems;
 
@@ -30,6 +30,18 @@ pub fn decode<T: DeserializeOwned>(node: &Node, at: &Path, problems: &mut Proble
     let session = session::Session::new(at, problems);
     let decoder = value::Decoder::new(node, &session);
     Recovered::<T>::deserialize(decoder).ok().and_then(|recovered| recovered.0)
+}
+
+/// Decodes an entry of the map at the path `at`: as [`decode`] would decode it with the whole map.
+pub(crate) fn decode_entry<T: DeserializeOwned>(
+    (key, value): (&Key, &Node),
+    at: &Path,
+    problems: &mut Problems,
+) -> Option<T> {
+    let session = session::Session::new(at, problems);
+    let decode = || Recovered::<T>::deserialize(value::Decoder::new(value, &session));
+    let recovered = session.enter(session::Step::Key(key), value.span, value, decode);
+    recovered.ok().and_then(|recovered| recovered.0)
 }
 
 #[cfg(test)]

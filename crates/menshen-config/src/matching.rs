@@ -19,7 +19,7 @@ use crate::quantity::Cidr;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal};
 
-pub use field::FieldTest;
+pub use field::{FieldTest, FieldTests};
 pub use host::HostPattern;
 pub use method::Method;
 pub use pattern::{PathPattern, Segment};
@@ -36,11 +36,11 @@ pub struct Match {
     /// One of these hosts.
     pub host: OneOrMany<Spanned<HostPattern>>,
     /// Tests of header fields by name.
-    pub headers: IndexMap<String, Spanned<FieldTest>>,
+    pub headers: FieldTests,
     /// Tests of query parameters by name.
-    pub query: IndexMap<String, Spanned<FieldTest>>,
+    pub query: FieldTests,
     /// Tests of cookies by name.
-    pub cookies: IndexMap<String, Spanned<FieldTest>>,
+    pub cookies: FieldTests,
     /// One of these client addresses.
     pub client: OneOrMany<Cidr>,
     /// A window of time.
@@ -91,9 +91,9 @@ impl From<Long> for Match {
             path,
             method,
             host,
-            headers,
-            query,
-            cookies,
+            headers: headers.into(),
+            query: query.into(),
+            cookies: cookies.into(),
             client,
             time: time.map(Box::new),
             weight: weight.map(Box::new),

@@ -18,7 +18,8 @@ impl Path {
     /// The value under `name`.
     #[must_use]
     pub fn key(&self, name: &str) -> Self {
-        let mut text = String::from(&*self.0);
+        let mut text = String::with_capacity(self.0.len() + 1 + name.len());
+        text.push_str(&self.0);
         push_key(&mut text, name);
         Self(text.into())
     }
@@ -37,7 +38,8 @@ impl Path {
 
 /// Appends `.name` to the text of a path; a name with unusual characters is quoted.
 pub(crate) fn push_key(text: &mut String, name: &str) {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || c.is_alphanumeric();
+    let plain = !name.is_empty() && name.chars().all(is_plain);
     if plain {
         if !text.is_empty() {
             text.push('.');

@@ -1,18 +1,18 @@
 //! Texts in, one document out.
 
+mod sections;
+
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-use crate::decode::{Recovered, decode};
-use crate::document::{Document, Gateway, Listener, Named, Route, Scheme, Service};
+use crate::document::Document;
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
-use crate::span::{FileId, Span, Spanned};
-use crate::yaml;
+use crate::span::{FileId, Span};
+
+pub(crate) use sections::Sections;
 
 /// A text and the name that problems call it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,22 +50,6 @@ struct Parsed {
     text: Arc<str>,
     sections: Sections,
     problems: Vec<Problem>,
-}
-
-/// The parts of a document as they stand in one file.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
-pub(crate) struct Sections {
-    /// The gateway itself: what holds for all listeners and routes.
-    gateway: Option<Spanned<Recovered<Gateway>>>,
-    /// Where requests come in, by name.
-    listeners: Named<Listener>,
-    /// Where requests go to, by name.
-    services: Named<Service>,
-    /// Combinations of filters that routes can refer to, by name.
-    schemes: Named<Scheme>,
-    /// Which request goes where, and how, by name.
-    routes: Named<Route>,
 }
 
 impl Reader {
@@ -148,8 +132,7 @@ impl Reader {
 impl Parsed {
     fn new(file: FileId, source: &Source) -> Self {
         let mut problems = Problems::new();
-        let node = yaml::parse(file, &source.text, &mut problems);
-        let sections = node.and_then(|node| decode(&node, &Path::root(), &mut problems)).unwrap_or_default();
+        let sections = Sections::read(file, &source.text, &mut problems);
         Self { text: source.text.as_str().into(), sections, problems: problems.into_iter().collect() }
     }
 }

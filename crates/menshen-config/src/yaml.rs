@@ -4,6 +4,7 @@
 //! unfold to gigabytes), no tags, no merge keys, one document per file, nesting of at most 64 levels, every key of a
 //! map once.
 
+mod entries;
 mod syntax;
 mod tree;
 
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
-use crate::node::{Kind, Node, Scalar, Style, Value};
+use crate::node::{Key, Kind, Node, Scalar, Style, Value};
 use crate::path::Path;
 use crate::problem::Problems;
 use crate::span::{FileId, Span};
@@ -19,10 +20,49 @@ use crate::span::{FileId, Span};
 /// Nesting deeper than this is refused; configuration needs about ten.
 pub const MAX_DEPTH: usize = 64;
 
+/// Takes the entries of sections, the maps right below the top, one by one: a large document need not be in memory as a
+/// tree.
+pub(crate) trait Receiver {
+    /// Whether the entries of the section that starts here are taken; else they stay in the tree.
+    fn opens(&mut self, section: &str) -> bool;
+
+    /// The line in which the section that was opened last has an entry of this name.
+    fn line_of(&mut self, name: &str) -> Option<u32>;
+
+    /// Takes an entry of the section that was opened last.
+    fn take(&mut self, key: &Key, value: &Node);
+}
+
+/// Leaves all entries in the tree.
+struct Nobody;
+
+impl Receiver for Nobody {
+    fn opens(&mut self, _: &str) -> bool {
+        false
+    }
+
+    fn line_of(&mut self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn take(&mut self, _: &Key, _: &Node) {}
+}
+
 /// Reads one text. `None` if its syntax is broken; an empty text is an empty map. All that is wrong is in `problems`.
 pub fn parse(file: FileId, text: &str, problems: &mut Problems) -> Option<Node> {
+    parse_to(&mut Nobody, file, text, problems)
+}
+
+/// As [`parse`], but the sections that `receiver` wants are empty maps in the tree. If there is no tree in the end, the
+/// entries taken until then are not to be believed.
+pub(crate) fn parse_to(
+    receiver: &mut dyn Receiver,
+    file: FileId,
+    text: &str,
+    problems: &mut Problems,
+) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut tree = tree::Tree::new(file, problems);
+    let mut tree = tree::Tree::new(file, receiver, problems);
     let mut parser = Parser::new_from_str(text);
     loop {
         match parser.next_event() {

@@ -5,7 +5,7 @@
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 when every worker serves the current configuration; 503 before that and while stopping |
 //! | `GET /metrics` | Prometheus text |
-//! | `GET /status` | version, reloads, the last refusal |
+//! | `GET /status` | version, reloads, the last refusal, what waits for a restart |
 //! | `GET /filters` | filters with their run-time switches |
 //! | `POST /filters/{id}/off`, `…/on` | turns a filter off and on until the next start |
 //! | `POST /reload` | reads the configuration again |
@@ -108,7 +108,7 @@ async fn status(State(desk): State<Desk>) -> Response {
     let refusal = (!s.refusal.is_empty()).then_some(s.refusal);
     let body = json!({
         "version": s.version, "reloads": s.reloads, "refused": s.refused, "refusal": refusal,
-        "compile-millis": s.took.as_millis(), "ready": desk.shared.is_ready(),
+        "warnings": s.warnings, "compile-millis": s.took.as_millis(), "ready": desk.shared.is_ready(),
     });
     Json(body).into_response()
 }
@@ -145,7 +145,9 @@ async fn reload(State(desk): State<Desk>) -> Response {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The gateway is stopping.");
     }
     match result.await {
-        Ok(Ok(version)) => Json(json!({ "version": version })).into_response(),
+        Ok(Ok(version)) => {
+            Json(json!({ "version": version, "warnings": desk.shared.status().warnings })).into_response()
+        }
         Ok(Err(why)) => problem(StatusCode::UNPROCESSABLE_ENTITY, "configuration-refused", &why),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The gateway is stopping."),
     }

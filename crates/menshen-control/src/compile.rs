@@ -76,6 +76,8 @@ pub fn compile(
             )
             .hint("add `listeners: { web: { bind: 127.0.0.1:8001 } }`");
     }
+    // For a document that is refused nobody is asked for addresses: what they say would hide why.
+    let purpose = if problems.has_errors() { Purpose::Check } else { purpose };
     let list = services.compile(ground, purpose, problems);
     problems.sort();
     if problems.has_errors() {

@@ -128,6 +128,7 @@ impl Ground {
             authority: authority.into(),
             address,
             weight,
+            tls: None,
             in_flight: PerWorker::new(self.workers),
         })
     }

@@ -53,7 +53,7 @@ impl All {
         counter(out, "menshen_access_log_dropped_lines", "Access-log lines that were not written.", dropped)?;
         let mut failures = family(out, "menshen_failures", "Failures by code.", MetricType::Counter)?;
         let mut codes: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-        for (code, count) in stats.iter().flat_map(WorkerCells::failures) {
+        for (code, count) in stats.iter().flat_map(|c| c.failures.iter()) {
             *codes.entry(code).or_default() += count;
         }
         for (code, count) in codes {
@@ -171,6 +171,11 @@ impl All {
             family(out, "menshen_filter_nanoseconds", "Time spent in a filter.", MetricType::Counter)?;
         for (id, stats) in &steps {
             add_counter(&mut time, &[("filter", id.to_string())], stats.cells().sum(|c| &c.nanos))?;
+        }
+        let help = "Callers that a filter forgot for want of room while they still owed something.";
+        let mut evictions = family(out, "menshen_filter_evictions", help, MetricType::Counter)?;
+        for (id, count) in self.0.ground.keep.evictions() {
+            add_counter(&mut evictions, &[("filter", id.into())], count)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use menshen_config::document::{Admin, LogTo};
+use menshen_config::document::LogTo;
 use menshen_config::source::Reader;
 use menshen_config::{Document, Problems};
 use menshen_proxy::Snapshot;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::access_log::LogControl;
 use crate::compile::{Compiled, Purpose, compile};
+use crate::fixed::Fixed;
 use crate::{Ground, Origin};
 
 /// How the last reload went.
@@ -24,6 +25,8 @@ pub struct Status {
     pub refused: u64,
     /// Why the last reload was refused; empty after one that succeeded.
     pub refusal: String,
+    /// Settings of the configuration being served that take effect after a restart, a sentence for each.
+    pub warnings: Vec<String>,
     /// How long the last compilation took.
     pub took: Duration,
     /// The gateway is stopping.
@@ -123,20 +126,6 @@ fn fingerprint(sources: &[menshen_config::Source]) -> u64 {
     hasher.finish()
 }
 
-/// Settings that only a restart changes.
-#[derive(Clone, Debug, PartialEq)]
-struct Fixed {
-    workers: Option<u32>,
-    admin: Option<Admin>,
-}
-
-impl Fixed {
-    fn of(document: &Document) -> Self {
-        let g = &document.gateway;
-        Self { workers: g.workers.map(u32::from), admin: g.admin.as_ref().map(|a| a.value) }
-    }
-}
-
 /// A document read once, before workers exist.
 pub struct First {
     reader: Reader,
@@ -179,7 +168,7 @@ impl Publisher {
         shared: Arc<Shared>,
     ) -> Result<Self, Problems> {
         let First { reader, last_read, document, problems } = first;
-        let fixed = Fixed::of(&document);
+        let fixed = Fixed::of(&document.gateway);
         let (serving, old, last_read) = (None, Vec::new(), Some(last_read));
         let mut publisher =
             Self { origin, reader, snapshots, shared, serving, old, fixed, last_read, tidying: 0 };
@@ -218,21 +207,26 @@ impl Publisher {
     }
 
     fn try_reload(&mut self) -> Result<u64, String> {
-        self.last_read = None;
-        let sources = self.origin.read()?;
-        let (document, mut problems) = self.reader.read(&sources);
-        self.last_read = Some(fingerprint(&sources));
-        self.keep_for_next_time(&sources);
-        if Fixed::of(&document) != self.fixed {
-            let at = document.gateway.admin.as_ref().map(|a| a.span).unwrap_or_default();
-            problems.warning(at, "gateway", "`workers` and `admin` change with a restart only");
-        }
+        let (document, problems) = self.read()?;
         self.compile_and_publish(&document, problems).map_err(|p| p.with_excerpts().to_string())?;
+        let (warnings, told) =
+            (self.fixed.changes_to(&Fixed::of(&document.gateway)), self.shared.status().warnings);
+        warnings.iter().filter(|w| !told.contains(w)).for_each(|w| tracing::warn!("{w}"));
         self.shared.update(|s| {
+            s.warnings = warnings;
             s.reloads += 1;
             s.refusal.clear();
         });
         Ok(self.shared.status().version)
+    }
+
+    fn read(&mut self) -> Result<(Document, Problems), String> {
+        self.last_read = None;
+        let sources = self.origin.read()?;
+        let read = self.reader.read(&sources);
+        self.last_read = Some(fingerprint(&sources));
+        self.keep_for_next_time(&sources);
+        Ok(read)
     }
 
     /// Of many files most are the same next time and need not be parsed again; a single one has changed then.

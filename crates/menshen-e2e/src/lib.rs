@@ -3,6 +3,7 @@
 
 mod admin;
 mod ask;
+mod browser;
 mod client;
 mod eventually;
 mod gate;
@@ -13,6 +14,7 @@ mod probe;
 mod wire;
 
 pub use admin::Admin;
+pub use browser::Browser;
 pub use client::Client;
 pub use eventually::{PATIENCE, eventually};
 pub use gate::Gate;

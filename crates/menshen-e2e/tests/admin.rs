@@ -148,7 +148,7 @@ fn a_reload_that_is_asked_for_is_answered_with_its_outcome() {
     let admin = Admin::of(&gateway);
     let file = gateway.log().with_file_name("menshen.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(admin.post("/reload").text(), "{\"version\":2}");
+    assert_eq!(admin.post("/reload").text(), "{\"version\":2,\"warnings\":[]}");
     let bad = text.replace("127.0.0.0/8", "127.0.0.0/99");
     std::fs::write(&file, bad).unwrap();
     let refused = admin.post("/reload");

@@ -126,3 +126,29 @@ fn buckets_count_up_to_the_number_of_requests() {
     let buckets: Vec<u64> = buckets.collect();
     assert!(buckets.is_sorted() && buckets.len() > 5 && buckets.last() == Some(&20), "{buckets:?}");
 }
+
+#[test]
+fn callers_that_a_limit_forgot_for_want_of_room_are_counted() {
+    let gateway = TestGateway::start(
+        "
+        gateway:
+          admin: 127.0.0.1:0
+        routes:
+          r:
+            match: /r
+            to: { respond: {} }
+            filters: [ rate-limit: { limit: 1/d, per: 'header:x-caller', keys: 8 } ]
+        ",
+        &[],
+    );
+    let (admin, mut client) = (Admin::of(&gateway), Client::of(&gateway));
+    let series = "menshen_filter_evictions_total{filter=\"r.rate-limit\"}";
+    for caller in 0..8 {
+        client.ask("GET /r", &[&format!("X-Caller: {caller}")]);
+    }
+    assert_eq!(admin.metric(series), 0);
+    for caller in 8..50 {
+        client.ask("GET /r", &[&format!("X-Caller: {caller}")]);
+    }
+    assert_eq!(admin.metric(series), 42);
+}

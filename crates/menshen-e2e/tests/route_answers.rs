@@ -10,6 +10,7 @@ fn a_redirect_fills_in_what_the_path_names_and_escapes_it() {
           post: { match: '/blog/{id}', to: { redirect: { to: '/articles/{id}{?query}', status: 301 } } }
           rest: { match: '/d/{file:**}', to: { redirect: { to: 'https://cdn.test/{file}' } } }
           host: { match: /h/**, to: { redirect: { to: 'https://{host}{path}', status: 307 } } }
+          short: { match: '/s/{id}', to: { redirect: 'https://new.test/{id}' } }
           value: { match: /q, to: { redirect: { to: '/s?term={query:t}', status: 302 } } }
         ",
         &[],
@@ -22,6 +23,7 @@ fn a_redirect_fills_in_what_the_path_names_and_escapes_it() {
         ("/d/a/b%20c.zip", 308, "https://cdn.test/a/b%20c.zip"),
         ("/d/%0a", 400, ""),
         ("/h/x/../y", 307, "https://gateway/h/y"),
+        ("/s/7", 308, "https://new.test/7"),
         ("/q?t=a%26b", 302, "/s?term=a%26b"),
     ] {
         let response = client.get(target);

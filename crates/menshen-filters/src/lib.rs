@@ -30,7 +30,7 @@ mod testing;
 mod timeout;
 mod trigger;
 
-pub use keep::Keep;
+pub use keep::{Keep, State};
 pub use spec::{Contract, Filter, Setup, Spec};
 
 /// Every filter there is, in the order of the docs.

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use self::clock::{Clock, PARTS, Pace, Terms};
 use self::phrase::{Per, Phrase};
 use self::table::{Table, Verdict};
-use crate::{Contract, Filter, Setup, scratch};
+use crate::{Contract, Filter, Setup, State, scratch};
 
 /// Lets so many requests per time pass for each caller and answers the others with 429 and `Retry-After`, before the
 /// service is called. Counts exactly over all workers; counters survive reloads and edits of the limit.
@@ -43,7 +43,7 @@ pub struct Config {
     #[serde(default = "one")]
     cost: u64,
     /// For how many callers there is room; each takes 8 bytes once it comes. If more callers are active at the same
-    /// time, those that owe least are forgotten. Default 65536.
+    /// time, those that owe least are forgotten; `menshen_filter_evictions_total` counts them. Default 65536.
     #[serde(default = "default_keys")]
     keys: u32,
     /// Whether replies tell the client its limit in `RateLimit-Policy` and `RateLimit`. Default `shown`.
@@ -82,16 +82,26 @@ pub struct RateLimit {
     headers: Headers,
     name: Box<[u8]>,
     policy: Box<[u8]>,
-    state: Arc<State>,
+    state: Arc<Debts>,
 }
 
 /// What outlives a generation.
-struct State {
+struct Debts {
     origin: Instant,
     seed: RandomState,
     generations: AtomicU32,
     clock: Clock,
     table: Table,
+}
+
+impl State for Debts {
+    fn reset(&self) {
+        self.table.clear();
+    }
+
+    fn evictions(&self) -> u64 {
+        self.table.evictions()
+    }
 }
 
 impl Filter for RateLimit {
@@ -101,7 +111,7 @@ impl Filter for RateLimit {
     type Config = Config;
 
     fn install(config: Config, setup: &mut Setup<'_>, step: &mut Step) {
-        let Some(filter) = Self::new(config, setup) else { return };
+        let Some(filter) = Self::new(config, setup, step) else { return };
         let filter = Arc::new(filter);
         step.pre(filter.clone());
         if filter.headers == Headers::Shown {
@@ -111,7 +121,7 @@ impl Filter for RateLimit {
 }
 
 impl RateLimit {
-    fn new(config: Config, setup: &mut Setup<'_>) -> Option<Self> {
+    fn new(config: Config, setup: &mut Setup<'_>, step: &Step) -> Option<Self> {
         let Config { limit, burst, per, cost, keys, headers } = config;
         for (field, is_twice) in [
             ("burst", burst.is_some() && limit.burst.is_some()),
@@ -141,7 +151,7 @@ impl RateLimit {
         }
         let (burst, cost) = (burst.min(MOST_BURST), cost.min(MOST_BURST));
         let terms = Terms { pace: pace?, room: burst * PARTS };
-        let state = setup.kept(&keys.to_string(), || State {
+        let state = setup.kept(step, &keys.to_string(), || Debts {
             origin: Instant::now(),
             seed: RandomState::new(),
             generations: AtomicU32::new(0),

@@ -1,6 +1,5 @@
 //! What a filter is to the compiler: a name, a configuration type, a contract, and how to install it.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use menshen_config::{FilterItem, Path, Problem, Problems, Span, decode_filter};
@@ -10,7 +9,7 @@ use menshen_proxy::template::Template;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
-use crate::Keep;
+use crate::{Keep, State};
 
 /// A kind of filter.
 pub trait Filter {
@@ -124,9 +123,9 @@ impl Setup<'_> {
         self.problems.warning(self.at, path, message);
     }
 
-    /// State of this filter under a name of its own, which outlives the generation.
-    pub fn kept<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
-        self.keep.get(&format!("{}#{name}", self.place), make)
+    /// State of the filter of this step under a name of its own, which outlives the generation.
+    pub fn kept<T: State>(&self, step: &Step, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.keep.get(&format!("{}#{name}", self.place), &step.id, make)
     }
 
     /// Reads a template; one that cannot be read is reported and becomes empty.

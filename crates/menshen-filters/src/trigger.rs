@@ -1,6 +1,7 @@
 //! Kinds of failures, as `error-page` and `fallback` name them.
 
 use menshen_config::did_you_mean;
+use menshen_proxy::Failure;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,65 +18,10 @@ pub(crate) enum Trigger {
     Code(Box<str>),
 }
 
-/// The codes of `Failure::code` after which somebody is left to read the answer.
-const CODES: [&str; 56] = [
-    "authority-differs",
-    "backslash",
-    "bad-chunk",
-    "bad-content-length",
-    "bad-escape",
-    "bad-field-line",
-    "bad-field-value",
-    "bad-interim",
-    "bad-response-body",
-    "bad-response-head",
-    "bad-rewrite",
-    "bad-start-line",
-    "bad-target-bytes",
-    "bad-target-form",
-    "bad-transfer-encoding",
-    "bare-line-feed",
-    "between-bytes-timeout",
-    "body-timeout",
-    "body-too-large",
-    "body-truncated",
-    "connect-failed",
-    "connect-not-offered",
-    "connect-timeout",
-    "denied",
-    "encoded-slash",
-    "escaped-control-byte",
-    "fault-injected",
-    "filter-failed",
-    "first-byte-timeout",
-    "forward-loop",
-    "head-timeout",
-    "head-too-large",
-    "hidden-dot-segment",
-    "host-invalid",
-    "host-missing",
-    "host-repeated",
-    "loop",
-    "method-not-allowed",
-    "no-endpoint",
-    "no-route",
-    "overloaded",
-    "panicked",
-    "path-not-utf8",
-    "rate-limited",
-    "service-reset",
-    "service-truncated",
-    "stopping",
-    "target-too-long",
-    "too-many-fields",
-    "total-timeout",
-    "two-framings",
-    "unauthenticated",
-    "underscore-in-field-name",
-    "unknown-expectation",
-    "unknown-transfer-coding",
-    "unsupported-version",
-];
+/// The codes of failures after which somebody is left to read the answer.
+fn codes() -> impl Iterator<Item = &'static str> {
+    Failure::all().filter(|f| !f.leaves_nobody()).map(Failure::code)
+}
 
 impl TryFrom<String> for Trigger {
     type Error = String;
@@ -94,10 +40,10 @@ impl TryFrom<String> for Trigger {
                 _ => Err(format!("{status} is not the status of a failure\nwrite a number from 400 to 599")),
             };
         }
-        if CODES.contains(&&*text) {
+        if codes().any(|code| code == text) {
             return Ok(Self::Code(text.into()));
         }
-        let hint = match did_you_mean(&text, CODES) {
+        let hint = match did_you_mean(&text, codes()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write a status such as `404`, a class such as `5xx`, or a code such as `no-endpoint`"
                 .to_owned(),
@@ -135,6 +81,15 @@ mod tests {
             trigger("no-route").unwrap() > trigger("404").unwrap()
                 && trigger("404").unwrap() > trigger("4xx").unwrap()
         );
+    }
+
+    #[test]
+    fn every_code_that_a_client_can_see_is_a_failure() {
+        for failure in Failure::all() {
+            let code = failure.code();
+            assert_eq!(trigger(code).is_ok(), !failure.leaves_nobody(), "{code}");
+        }
+        assert!(trigger("nameless-segment").unwrap().matches(400, Some("nameless-segment")));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every way an exchange can fail, in one table: status, stable code, blame, and whether trying again is sane.
 
+mod all;
+
 use menshen_http1::{ChunkError, HeadError};
 
 use crate::target::TargetError;
@@ -85,6 +87,10 @@ pub enum Failure {
     },
     /// The endpoint refused the connection, or its host is not reachable.
     ConnectFailed,
+    /// The endpoint's certificate was refused, or no TLS was agreed on.
+    ServiceTlsFailed,
+    /// The request is for a host that this TLS connection was not made for.
+    Misdirected,
     /// The endpoint did not accept in time.
     ConnectTimeout,
     /// The connection broke before the response head.
@@ -117,11 +123,13 @@ impl Failure {
             Self::MethodNotAllowed | Self::ConnectNotOffered => 405,
             Self::HeadTimeout | Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
+            Self::Misdirected => 421,
             Self::RateLimited { .. } => 429,
             Self::ClientGone | Self::WriteTimeout => 499,
             Self::FilterFailed | Self::ForwardLoop | Self::BadRewrite | Self::Panicked => 500,
             Self::FaultInjected { status } => status,
             Self::ConnectFailed
+            | Self::ServiceTlsFailed
             | Self::ServiceReset
             | Self::BadResponse(_)
             | Self::BadInterim
@@ -147,6 +155,7 @@ impl Failure {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::ConnectNotOffered => "connect-not-offered",
             Self::BodyTooLarge => "body-too-large",
+            Self::Misdirected => "misdirected-request",
             Self::HeadTimeout => "head-timeout",
             Self::BodyTimeout => "body-timeout",
             Self::RateLimited { .. } => "rate-limited",
@@ -164,6 +173,7 @@ impl Failure {
             Self::Panicked => "panicked",
             Self::FaultInjected { .. } => "fault-injected",
             Self::ConnectFailed => "connect-failed",
+            Self::ServiceTlsFailed => "service-tls-failed",
             Self::ConnectTimeout => "connect-timeout",
             Self::ServiceReset => "service-reset",
             Self::BadResponse(_) => "bad-response-head",
@@ -187,6 +197,7 @@ impl Failure {
             | Self::MethodNotAllowed
             | Self::ConnectNotOffered
             | Self::BodyTooLarge
+            | Self::Misdirected
             | Self::HeadTimeout
             | Self::BodyTimeout
             | Self::RateLimited { .. }
@@ -204,6 +215,7 @@ impl Failure {
             | Self::Panicked
             | Self::FaultInjected { .. } => Blame::Gateway,
             Self::ConnectFailed
+            | Self::ServiceTlsFailed
             | Self::ConnectTimeout
             | Self::ServiceReset
             | Self::BadResponse(_)
@@ -224,7 +236,7 @@ impl Failure {
     /// Whether another attempt is sane.
     pub fn retry(self) -> Retry {
         match self {
-            Self::ConnectFailed | Self::ConnectTimeout => Retry::Always,
+            Self::ConnectFailed | Self::ServiceTlsFailed | Self::ConnectTimeout => Retry::Always,
             Self::ServiceReset => Retry::IfIdempotent,
             _ => Retry::Never,
         }
@@ -241,6 +253,7 @@ impl Failure {
             Self::MethodNotAllowed => "The resource exists, but not with this method.",
             Self::ConnectNotOffered => "This gateway opens no tunnels on request.",
             Self::BodyTooLarge => "The body is larger than this route accepts.",
+            Self::Misdirected => "This connection was made for another host; ask over one of its own.",
             Self::HeadTimeout => "The request head did not arrive in time.",
             Self::BodyTimeout => "The request body arrived too slowly.",
             Self::RateLimited { .. } => "Too many requests. Try again after the time in Retry-After.",
@@ -258,6 +271,7 @@ impl Failure {
             Self::Panicked => "A fault in the gateway ended this request.",
             Self::FaultInjected { .. } => "A fault filter answered on purpose.",
             Self::ConnectFailed => "The service cannot be reached.",
+            Self::ServiceTlsFailed => "The service cannot be reached securely.",
             Self::ConnectTimeout => "The service did not accept the connection in time.",
             Self::ServiceReset => "The service closed the connection without an answer.",
             Self::BadResponse(_) => "The service's answer is not valid HTTP/1.1.",

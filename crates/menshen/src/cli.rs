@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use menshen_config::Problems;
+use menshen_config::{Document, Problems};
 use menshen_control::{Compiled, Ground, Origin, Purpose, compile};
 
 /// Menshen, an API gateway: one safe door in front of many services.
@@ -73,23 +73,33 @@ pub(crate) fn run() -> Result<ExitCode, String> {
 
 /// A configuration that was read and compiled to be looked at.
 struct Looked {
-    document: menshen_config::Document,
+    document: Document,
     compiled: Option<Compiled>,
+    /// What the filters remember of requests.
+    ground: Ground,
     problems: Problems,
+}
+
+/// One without errors.
+struct Good {
+    document: Document,
+    compiled: Compiled,
+    ground: Ground,
 }
 
 fn look(place: &Where) -> Result<Looked, String> {
     let sources = place.origin().read()?;
     let (document, mut problems) = menshen_config::parse(&sources);
-    let compiled = compile(&document, &Ground::new(1), Purpose::Check, &mut problems);
-    Ok(Looked { document, compiled, problems })
+    let ground = Ground::new(1);
+    let compiled = compile(&document, &ground, Purpose::Check, &mut problems);
+    Ok(Looked { document, compiled, ground, problems })
 }
 
 /// As [`look`], but a configuration with errors is refused.
-fn look_at_good(place: &Where) -> Result<(menshen_config::Document, Compiled), String> {
-    let Looked { document, compiled, problems } = look(place)?;
+fn look_at_good(place: &Where) -> Result<Good, String> {
+    let Looked { document, compiled, ground, problems } = look(place)?;
     match compiled {
-        Some(compiled) => Ok((document, compiled)),
+        Some(compiled) => Ok(Good { document, compiled, ground }),
         None => Err(format!("the configuration has errors\n{}", problems.with_excerpts())),
     }
 }

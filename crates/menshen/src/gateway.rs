@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZero;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,17 +9,13 @@ use std::time::{Duration, Instant};
 use menshen_config::document::{Admin, LogTo};
 use menshen_control::access_log::LogWriter;
 use menshen_control::admin::Order;
+use menshen_control::fixed::Fixed;
 use menshen_control::publish::{First, Publisher, Shared};
 use menshen_control::{Ground, Origin};
 use menshen_proxy::{Seat, Snapshot, Wish};
 use tokio::sync::{mpsc as orders, oneshot, watch};
 
 use crate::control;
-
-/// Where the admin listener is unless the document says otherwise.
-const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 9180);
-/// How long stopping may take unless the document says otherwise.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// Why a gateway did not start. Its text is for people.
 #[derive(Debug)]
@@ -71,15 +66,10 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub fn start_with(origin: Origin, first: First) -> Result<Self, StartError> {
         let settings = &first.document.gateway;
-        let workers = settings.workers.map_or_else(cores, |n| n.get() as usize);
-        let drain = settings.drain.map_or(DRAIN, |d| d.0);
+        let Fixed { workers, admin, drain, log: _ } = Fixed::of(settings);
         let log_to = settings.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone());
         // A configuration with errors is told whole before anything else is tried.
-        let admin = if first.problems.has_errors() {
-            None
-        } else {
-            bind_admin(settings.admin.as_ref().map(|a| a.value))?
-        };
+        let admin = if first.problems.has_errors() { None } else { bind_admin(admin)? };
 
         let (log, ends) =
             LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
@@ -111,7 +101,7 @@ impl Gateway {
             shared,
             listeners,
             admin: admin_address,
-            drain,
+            drain: drain.get(),
             wish,
             orders,
             workers: threads,
@@ -188,19 +178,14 @@ impl Drop for Gateway {
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
 fn names(snapshot: &Snapshot) -> Vec<(String, SocketAddr)> {
     snapshot.listeners.iter().map(|l| (l.name.to_string(), l.sockets.address())).collect()
 }
 
-fn bind_admin(wanted: Option<Admin>) -> Result<Option<TcpListener>, StartError> {
+fn bind_admin(wanted: Admin) -> Result<Option<TcpListener>, StartError> {
     let address = match wanted {
-        Some(Admin::Off) => return Ok(None),
-        Some(Admin::At(address)) => address,
-        None => ADMIN.into(),
+        Admin::Off => return Ok(None),
+        Admin::At(address) => address,
     };
     let listener = TcpListener::bind(address).map_err(|e| {
         let why = match e.kind() {

@@ -181,6 +181,13 @@ fn fmt_writes_the_canonical_form_and_keeps_comments() {
 }
 
 #[test]
+fn fmt_long_writes_out_a_short_redirect() {
+    let folder = Folder::with("routes:\n  old: { match: /old, to: { redirect: /new } }\n");
+    let shown = accepted(folder.run(&["fmt", "--long", "--stdout"]));
+    assert!(shown.contains("to: { redirect: { to: /new } }"), "{shown}");
+}
+
+#[test]
 fn fmt_leaves_nothing_behind_beside_the_file() {
     let folder = Folder::with("routes:   {}\n");
     accepted(folder.run(&["fmt"]));
@@ -253,6 +260,15 @@ fn a_test_that_fails_says_what_was_expected_and_what_came() {
 }
 
 #[test]
+fn each_test_starts_with_limits_that_nobody_has_used() {
+    let limited = "{ match: /hello, to: { respond: {} }, filters: [rate-limit: 1/h], tests: [GET /hello: 200, GET /hello: 200] }";
+    let listener = "listeners: { web: { bind: 127.0.0.1:0, filters: [{ rate-limit: 1/d per ip }] } }";
+    let folder = Folder::with(format!("{listener}\nroutes:\n  a: {limited}\n"));
+    assert!(accepted(folder.run(&["test"])).ends_with("2 passed, 0 failed\n"));
+    assert!(accepted(folder.run(&["check"])).contains("2 tests"));
+}
+
+#[test]
 fn schema_is_json_and_knows_every_filter() {
     let schema = accepted(Folder::new().run(&["schema"]));
     let _: serde_json::Value = serde_json::from_str(&schema).unwrap();
@@ -283,6 +299,14 @@ fn quick_refuses_what_is_no_url() {
     let hint = "is not a URL that can be called; write `http://host:port` or `https://host:port`";
     assert_eq!(line("127.0.0.1:3000"), format!("menshen: `127.0.0.1:3000` {hint}"));
     assert!(line("http://127.0.0.1:0").contains("is not a port"));
+}
+
+#[test]
+fn quick_says_only_that_tls_is_not_there_yet() {
+    let outcome = refused(Folder::new().run(&["quick", "https://service.invalid", "--bind", "127.0.0.1:0"]));
+    assert!(outcome.err.contains("services over TLS are not supported yet"), "{outcome:?}");
+    assert_eq!(outcome.err.matches("error: ").count(), 1, "{outcome:?}");
+    assert!(!outcome.err.contains("warning: ") && !outcome.err.contains("resolved"), "{outcome:?}");
 }
 
 #[test]
@@ -384,4 +408,20 @@ fn sighup_reads_the_configuration_again_and_sigterm_ends_well() {
     gateway.signal(rustix::process::Signal::TERM);
     gateway.says("stopping");
     assert!(gateway.ends_well());
+}
+
+#[test]
+fn what_waits_for_a_restart_is_logged_once() {
+    let config = |settings: &str| at("127.0.0.1:0", &format!("off, {settings}"));
+    let folder = Folder::with(config("workers: 1"));
+    let mut gateway = folder.start(&["run"]);
+    let mut reload = |settings: &str, expected: &str| {
+        folder.write("menshen.yaml", config(settings));
+        gateway.signal(rustix::process::Signal::HUP);
+        gateway.says(expected)
+    };
+    let workers = "gateway.workers changed from 1 to 2: takes effect after a restart";
+    reload("workers: 2", workers);
+    let later = reload("workers: 2, drain: 1m", "gateway.drain changed from 30s to 1m");
+    assert!(!later.contains(workers), "{later}");
 }

@@ -5,22 +5,31 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::decode::Recovered;
+use crate::decode::{Recovered, decode_entry};
+use crate::node::{Key, Node};
+use crate::path::Path;
+use crate::problem::Problems;
 use crate::span::{Span, Spanned};
 
 /// Something with a name: where the name was written, and what it stands for. The value is shared, so that documents
 /// of the same files share it too: `Arc::ptr_eq` tells that nothing was edited. Equality ignores the place.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Entry<T> {
     /// Where the name was written.
     pub at: Span,
     /// What it stands for.
     pub value: Arc<T>,
+}
+
+impl<T> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { at: self.at, value: Arc::clone(&self.value) }
+    }
 }
 
 impl<T> Deref for Entry<T> {
@@ -40,9 +49,10 @@ impl<T: PartialEq> PartialEq for Entry<T> {
 /// A section of the document: things by name, in the order in which they were written.
 #[derive(Clone, Debug)]
 pub struct Named<T> {
-    entries: IndexMap<Arc<str>, Entry<T>, FxBuildHasher>,
-    /// Names that were written but whose value was wrong.
-    refused: Vec<Arc<str>>,
+    /// Shared by the sections that one file gave rise to, until another file adds to them.
+    entries: Arc<IndexMap<Arc<str>, Entry<T>, FxBuildHasher>>,
+    /// Names that were written but whose value was wrong, and where.
+    refused: FxHashMap<Arc<str>, Span>,
 }
 
 impl<T> Named<T> {
@@ -59,7 +69,12 @@ impl<T> Named<T> {
     /// Whether `name` was written, even if what it stands for was refused: then a reference to it is not a second
     /// problem.
     pub fn declares(&self, name: &str) -> bool {
-        self.entries.contains_key(name) || self.refused.iter().any(|refused| &**refused == name)
+        self.place_of(name).is_some()
+    }
+
+    /// Where `name` was written, even if what it stands for was refused.
+    pub(crate) fn place_of(&self, name: &str) -> Option<Span> {
+        self.entries.get(name).map(|entry| entry.at).or_else(|| self.refused.get(name).copied())
     }
 
     /// All names with what they stand for.
@@ -84,7 +99,7 @@ impl<T> Named<T> {
 
     /// Adds an entry; `Err` with the one that already has this name.
     pub fn insert(&mut self, name: impl Into<Arc<str>>, entry: Entry<T>) -> Result<(), &Entry<T>> {
-        match self.entries.entry(name.into()) {
+        match Arc::make_mut(&mut self.entries).entry(name.into()) {
             indexmap::map::Entry::Occupied(there) => Err(there.into_mut()),
             indexmap::map::Entry::Vacant(free) => {
                 free.insert(entry);
@@ -93,14 +108,34 @@ impl<T> Named<T> {
         }
     }
 
+    fn put(&mut self, name: Arc<str>, entry: Entry<T>) {
+        Arc::make_mut(&mut self.entries).insert(name, entry);
+    }
+
+    /// Decodes an entry of the section at the path `at`, with a name that was not given before.
+    pub(crate) fn read(&mut self, key: &Key, value: &Node, at: &Path, problems: &mut Problems)
+    where
+        T: DeserializeOwned,
+    {
+        let name = Arc::from(&*key.name);
+        match decode_entry::<T>((key, value), at, problems) {
+            Some(value) => {
+                self.put(name, Entry { at: key.span, value: Arc::new(value) });
+            }
+            None => self.refused.extend([(name, key.span)]),
+        }
+    }
+
     /// Takes over another file's entries; `twice` hears of each name that both have.
     pub(crate) fn merge(&mut self, other: &Named<T>, mut twice: impl FnMut(&str, Span, Span)) {
-        self.refused.extend(other.refused.iter().map(Arc::clone));
-        self.entries.reserve(other.entries.len());
-        for (name, entry) in &other.entries {
-            let Entry { at, value } = entry;
-            if let Err(first) = self.insert(Arc::clone(name), Entry { at: *at, value: Arc::clone(value) }) {
-                twice(name, first.at, *at);
+        self.refused.extend(other.refused.iter().map(|(name, at)| (Arc::clone(name), *at)));
+        if self.entries.is_empty() {
+            self.entries = Arc::clone(&other.entries);
+            return;
+        }
+        for (name, entry) in &*other.entries {
+            if let Err(first) = self.insert(Arc::clone(name), entry.clone()) {
+                twice(name, first.at, entry.at);
             }
         }
     }
@@ -108,7 +143,7 @@ impl<T> Named<T> {
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { entries: IndexMap::default(), refused: Vec::new() }
+        Self { entries: Arc::default(), refused: FxHashMap::default() }
     }
 }
 
@@ -135,13 +170,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
         let mut named = Named::default();
-        named.entries.reserve(map.size_hint().unwrap_or_default());
         while let Some(Spanned { span, value: name }) = map.next_key::<Spanned<Arc<str>>>()? {
             match map.next_value::<Recovered<T>>()?.0 {
                 Some(value) => {
-                    named.entries.insert(name, Entry { at: span, value: Arc::new(value) });
+                    named.put(name, Entry { at: span, value: Arc::new(value) });
                 }
-                None => named.refused.push(name),
+                None => named.refused.extend([(name, span)]),
             }
         }
         Ok(named)

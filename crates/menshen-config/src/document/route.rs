@@ -12,13 +12,13 @@ use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
 
-/// A match and where it leads.
+/// A match and where it leads. A document may have very many, so what few of them say is boxed.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Route {
     /// What it is, for people.
     #[serde(default)]
-    pub about: Option<String>,
+    pub about: Option<Box<str>>,
     /// Which requests take it. The most specific route wins, whatever the order in the document.
     #[serde(rename = "match")]
     pub matches: Spanned<Match>,
@@ -27,19 +27,19 @@ pub struct Route {
     pub on: OneOrMany<Spanned<String>>,
     /// What is taken away from the start of the path, before `rewrite` and `prefix`.
     #[serde(default)]
-    pub strip: Option<Spanned<Prefix>>,
+    pub strip: Option<Box<Spanned<Prefix>>>,
     /// What is put in front of the path, after `strip` and `rewrite`.
     #[serde(default)]
-    pub prefix: Option<Spanned<Prefix>>,
+    pub prefix: Option<Box<Spanned<Prefix>>>,
     /// A regular expression on the path and what replaces it, after `strip` and before `prefix`.
     #[serde(default)]
     pub rewrite: Option<Box<Rewrite>>,
     /// The `Host` that the service gets to see. Default: what the service says.
     #[serde(default)]
-    pub host: Option<Spanned<RouteHost>>,
+    pub host: Option<Box<Spanned<RouteHost>>>,
     /// Changes of the query.
     #[serde(default)]
-    pub query: Box<QueryEdit>,
+    pub query: Option<Box<QueryEdit>>,
     /// Which header fields tell the service about the client. Default: what the gateway says.
     #[serde(default)]
     pub forwarded: Forwarded,
@@ -59,11 +59,11 @@ pub struct Route {
     pub trailers: OneOrMany<Spanned<String>>,
     /// How long is waited. Default: what the service says.
     #[serde(default)]
-    pub timeouts: Box<CallTimeouts>,
+    pub timeouts: Option<Box<CallTimeouts>>,
     /// The most that is accepted. Default: what the listener says.
     #[serde(default)]
     pub limits: RouteLimits,
-    /// Requests and what should happen to them; run by `menshen test`.
+    /// Requests and what should happen to them, each as if it were the first; run by `menshen test`.
     #[serde(default)]
     pub tests: Vec<RouteTest>,
 }
@@ -145,3 +145,13 @@ text_type!(RouteHost, "RouteHost", {
     "description": "the Host that the service gets to see: keep, service, or a name",
     "examples": ["keep", "service", "api.internal"]
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_small_because_there_may_be_very_many() {
+        assert!(size_of::<Route>() <= 440, "{} bytes: box what few routes say", size_of::<Route>());
+    }
+}

@@ -78,9 +78,64 @@ fn redirect_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 #[serde(rename_all = "kebab-case")]
 enum Long {
     /// Tells the client to ask somewhere else.
-    Redirect(Redirect),
+    Redirect(WrittenRedirect),
     /// The gateway answers itself.
     Respond(Respond),
+}
+
+/// A [`Redirect`], or only the URL or path it leads to.
+struct WrittenRedirect(Redirect);
+
+impl<'de> Deserialize<'de> for WrittenRedirect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RedirectVisitor;
+
+        impl<'de> Visitor<'de> for RedirectVisitor {
+            type Value = Redirect;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL or path such as `https://example.org/`, or a map with `to` and `status`")
+            }
+
+            fn visit_str<E: Error>(self, to: &str) -> Result<Redirect, E> {
+                Ok(Redirect { to: to.to_owned(), status: None })
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Redirect, E> {
+                Err(E::missing_field("to"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Redirect, A::Error> {
+                Redirect::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_any(RedirectVisitor).map(Self)
+    }
+}
+
+impl JsonSchema for WrittenRedirect {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "WrittenRedirect".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let long = generator.subschema_for::<Redirect>();
+        json_schema!({
+            "anyOf": [
+                {
+                    "type": "string",
+                    "description": "the URL or path, told with status 308",
+                    "examples": ["https://example.org/new", "/new/{id}"]
+                },
+                long
+            ]
+        })
+    }
 }
 
 impl FromText for Target {
@@ -125,7 +180,7 @@ impl<'de> Deserialize<'de> for Target {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
                 match Long::deserialize(MapAccessDeserializer::new(map))? {
-                    Long::Redirect(redirect) => Ok(Target::Redirect(redirect)),
+                    Long::Redirect(WrittenRedirect(redirect)) => Ok(Target::Redirect(redirect)),
                     Long::Respond(Respond { body: Some(_), json: Some(_), .. }) => {
                         Err(A::Error::custom("both `body` and `json`\nkeep one of them"))
                     }

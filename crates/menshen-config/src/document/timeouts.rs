@@ -7,6 +7,8 @@ use crate::quantity::{Bounded, Duration};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Timeouts {
+    /// For a TLS handshake with a client. Default: `5s`.
+    pub handshake: Option<Duration>,
     /// For a whole request head, from its first byte on. Default: `10s`.
     pub header: Option<Duration>,
     /// For the next request on an open connection. Default: `60s`.

@@ -95,6 +95,7 @@ fn service(node: &mut Node) {
 
 fn route(node: &mut Node, short: ShortField<'_>) {
     within(node, "match", matches);
+    within(node, "to", |target| within(target, "redirect", |redirect| wrap_scalar(redirect, "to")));
     within(node, "filters", |list| filters(list, short));
     within(node, "tests", |list| items(list).iter_mut().for_each(test));
 }

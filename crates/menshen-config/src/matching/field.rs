@@ -1,9 +1,12 @@
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use crate::span::Spanned;
 
 /// A test of a header field, query parameter or cookie. Short form: `present`, `absent`, or the value it must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,28 @@ pub enum FieldTest {
     Prefix(String),
     /// Its value matches this regular expression from start to end.
     Regex(String),
+}
+
+/// Tests by name, in the order in which they were written. Most routes have none, and none takes no room.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldTests(Option<Box<IndexMap<String, Spanned<FieldTest>>>>);
+
+impl FieldTests {
+    /// All names with their tests.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Spanned<FieldTest>)> {
+        self.0.iter().flat_map(|tests| tests.iter()).map(|(name, test)| (name.as_str(), test))
+    }
+
+    /// All names.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(name, _)| name)
+    }
+}
+
+impl From<IndexMap<String, Spanned<FieldTest>>> for FieldTests {
+    fn from(tests: IndexMap<String, Spanned<FieldTest>>) -> Self {
+        Self((!tests.is_empty()).then(|| Box::new(tests)))
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -100,6 +100,10 @@ fn duplicate(pattern: &PathPattern) -> Option<&str> {
 }
 
 fn segment(part: &str) -> Result<Segment, Refusal> {
+    // By far most segments are words.
+    if part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return Ok(Segment::Literal(part.into()));
+    }
     if part == "**" {
         return Ok(Segment::Rest(None));
     }

@@ -72,6 +72,16 @@ fn filter_items_have_the_shapes_of_the_known_filters() {
 }
 
 #[test]
+fn a_redirect_may_be_a_text_or_a_map() {
+    let schema = schema();
+    let target = schema["$defs"]["Target"]["anyOf"].as_array().unwrap();
+    let redirect = target[1]["oneOf"][0]["properties"]["redirect"]["anyOf"].as_array().unwrap();
+    assert_eq!(redirect[0]["type"], "string");
+    assert_eq!(redirect[1]["$ref"], "#/$defs/Redirect");
+    assert_eq!(schema["$defs"]["Redirect"]["required"], json!(["to"]));
+}
+
+#[test]
 fn definitions_that_clash_get_another_name() {
     let schema = schema();
     let strange = &schema["$defs"]["FilterItem"]["anyOf"][2]["properties"]["strange"]["anyOf"][0];

@@ -2,13 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use rustc_hash::FxHashMap;
-
+use super::entries::Entries;
 use super::*;
 use crate::node::Key;
-
-/// Maps with more entries than this look names up by hash.
-const SMALL: usize = 16;
 
 /// A list or map that is not closed yet.
 struct Open {
@@ -20,7 +16,7 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<(Key, Node)>, key: Option<Key>, index: FxHashMap<Box<str>, usize> },
+    Map { entries: Entries, key: Option<Key> },
 }
 
 /// The tree as far as it has been read.
@@ -30,12 +26,13 @@ pub(super) struct Tree<'p> {
     root: Option<Node>,
     documents: usize,
     broken: bool,
+    receiver: &'p mut dyn Receiver,
     pub(super) problems: &'p mut Problems,
 }
 
 impl<'p> Tree<'p> {
-    pub(super) fn new(file: FileId, problems: &'p mut Problems) -> Self {
-        Self { file, open: Vec::new(), root: None, documents: 0, broken: false, problems }
+    pub(super) fn new(file: FileId, receiver: &'p mut dyn Receiver, problems: &'p mut Problems) -> Self {
+        Self { file, open: Vec::new(), root: None, documents: 0, broken: false, receiver, problems }
     }
 
     /// Takes the next event; breaks when reading on makes no sense.
@@ -63,8 +60,8 @@ impl<'p> Tree<'p> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.decorations(at, anchor, tag.as_deref());
-                return self
-                    .start(at, Content::Map { entries: Vec::new(), key: None, index: FxHashMap::default() });
+                let entries = self.entries();
+                return self.start(at, Content::Map { entries, key: None });
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(at),
         }
@@ -132,6 +129,19 @@ impl<'p> Tree<'p> {
         ControlFlow::Continue(())
     }
 
+    /// Room for the entries of the map that starts here. Those of a section may be wanted one by one.
+    fn entries(&mut self) -> Entries {
+        let [Open { content: Content::Map { entries, key: Some(section) }, .. }] = self.open.as_mut_slice()
+        else {
+            return Entries::kept();
+        };
+        let is_first = entries.line_of(&section.name, self.receiver).is_none();
+        match is_first && self.receiver.opens(&section.name) {
+            true => Entries::handed_over(),
+            false => Entries::kept(),
+        }
+    }
+
     fn end(&mut self, at: Span) {
         let Some(Open { mut span, flow, content }) = self.open.pop() else { return };
         let (value, last) = match content {
@@ -140,7 +150,7 @@ impl<'p> Tree<'p> {
                 (Value::List(items), last)
             }
             Content::Map { entries, .. } => {
-                let last = entries.last().map(|(key, value)| key.span.max_end(value.span));
+                let (entries, last) = entries.close();
                 (Value::Map(entries), last)
             }
         };
@@ -196,19 +206,19 @@ impl<'p> Tree<'p> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
-            Some(Content::Map { entries, key, index }) => {
+            Some(Content::Map { entries, key }) => {
                 let Some(key) = key.take() else { return };
-                match find(entries, index, &key.name) {
+                match entries.line_of(&key.name, self.receiver) {
                     Some(first) => self.duplicate(&key, first),
-                    None => entries.push((key, node)),
+                    None => entries.add(key, node, self.receiver),
                 }
             }
         }
     }
 
-    fn duplicate(&mut self, key: &Key, first: Span) {
+    fn duplicate(&mut self, key: &Key, first: u32) {
         let path = self.path();
-        let message = format!("`{}` is given twice, first in line {}", key.name, first.line);
+        let message = format!("`{}` is given twice, first in line {first}", key.name);
         self.problems.error(key.span, path, message).hint("keep one of them");
     }
 
@@ -236,17 +246,6 @@ impl<'p> Tree<'p> {
             end_column: number(span.end.col() + 1),
         }
     }
-}
-
-/// Where `name` already is among the entries.
-fn find(entries: &[(Key, Node)], index: &mut FxHashMap<Box<str>, usize>, name: &str) -> Option<Span> {
-    if entries.len() < SMALL {
-        return entries.iter().find(|(key, _)| &*key.name == name).map(|(key, _)| key.span);
-    }
-    for (position, (key, _)) in entries.iter().enumerate().skip(index.len()) {
-        index.insert(key.name.clone(), position);
-    }
-    index.get(name).and_then(|&position| entries.get(position)).map(|(key, _)| key.span)
 }
 
 /// Whether the text differs from what was written.
@@ -293,10 +292,5 @@ impl Span {
     /// An empty span that starts after its own end ends where it starts.
     fn widened(self) -> Span {
         Span { end_column: self.end_column.max(self.column), ..self }
-    }
-
-    /// Of two spans in order, the one that ends later: the value, unless it is empty.
-    fn max_end(self, value: Span) -> Span {
-        if (value.end_line, value.end_column) > (self.end_line, self.end_column) { value } else { self }
     }
 }

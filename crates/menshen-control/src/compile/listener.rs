@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use menshen_config::document::{Bind, Listener as Written, Underscores as WrittenUnderscores};
+use menshen_config::document::{
+    Bind, Listener as Written, Route as WrittenRoute, Underscores as WrittenUnderscores,
+};
 use menshen_config::{Document, Entry, Path, Problems};
 use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
@@ -50,6 +52,7 @@ pub(super) fn compile(
     Some(Listener {
         name: name.into(),
         sockets: sockets(&written.bind, &path, place, problems)?,
+        tls: None,
         head,
         underscores: match written.underscores {
             WrittenUnderscores::Refuse => Underscores::Refuse,
@@ -133,14 +136,14 @@ fn table(
     let path = Path::root().key("listeners").key(name);
     order::check(own, 0, problems);
     let shared = chain::chain(own, own.len(), &path, problems);
-    let mut routes = Vec::new();
-    let mut entries = Vec::new();
     let document = place.document;
+    let is_here = |route: &WrittenRoute| route.on.is_empty() || route.on.iter().any(|l| l.value == name);
+    let written_routes: Vec<_> = document.routes.iter().filter(|(_, route)| is_here(route)).collect();
+    // Room for all of them from the start: growing would move them, more than once.
+    let mut routes = Vec::with_capacity(written_routes.len());
+    let mut entries = Vec::with_capacity(written_routes.len());
     let listener = route::Behind { listener: written, own, shared: &shared };
-    for (route_name, entry) in document.routes.iter() {
-        if !entry.on.is_empty() && !entry.on.iter().any(|l| l.value == name) {
-            continue;
-        }
+    for (route_name, entry) in &written_routes {
         let id = RouteId(u32::try_from(routes.len() + 1).unwrap_or(u32::MAX));
         if let Some((route, place_in_table)) =
             route::compile(route_name, entry, id, &listener, place, problems)
@@ -152,22 +155,24 @@ fn table(
     if problems.has_errors() {
         return None;
     }
-    let numbered: Vec<Box<str>> = routes.iter().map(|r: &Route| r.name.clone()).collect();
     match RouteTable::new(fallback(name, &shared, place), routes, &entries) {
         Ok(table) => Some(table),
         Err(conflicts) => {
             for conflict in conflicts.iter().take(100) {
-                tell(conflict, &numbered, document, problems);
+                tell(conflict, &written_routes, problems);
             }
             None
         }
     }
 }
 
-fn tell(conflict: &Conflict, names: &[Box<str>], document: &Document, problems: &mut Problems) {
-    let name = |id: RouteId| (id.0 as usize).checked_sub(1).and_then(|i| names.get(i)).map_or("", |n| &**n);
-    let (first, second) = (name(conflict.first), name(conflict.second));
-    let at = document.routes.get(second).map(|e| e.matches.span).unwrap_or_default();
+/// Says which two routes cannot be told apart. All of `routes` have been compiled, so that their numbers count them.
+fn tell(conflict: &Conflict, routes: &[(&str, &Entry<WrittenRoute>)], problems: &mut Problems) {
+    let route = |id: RouteId| routes.get((id.0 as usize).checked_sub(1)?);
+    let (Some((first, _)), Some((second, written))) = (route(conflict.first), route(conflict.second)) else {
+        return;
+    };
+    let at = written.matches.span;
     let path = Path::root().key("routes").key(second).key("match");
     match conflict.kind {
         ConflictKind::Tie => problems

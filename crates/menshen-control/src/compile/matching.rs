@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use menshen_config::matching::{
-    Day, FieldTest, HostPattern as WrittenHost, Match, PathPattern, Segment as Written, TimeWindow,
+    Day, FieldTest, FieldTests, HostPattern as WrittenHost, Match, PathPattern, Segment as Written,
+    TimeWindow,
 };
 use menshen_config::{Path, Problems, Spanned};
 use menshen_proxy::condition::{
@@ -60,11 +61,12 @@ pub(super) fn when(written: &Match, path: &Path, problems: &mut Problems) -> Con
 }
 
 fn condition(written: &Match, path: &Path, problems: &mut Problems) -> Condition {
-    let mut tests = |part: &str, map: &indexmap::IndexMap<String, Spanned<FieldTest>>| {
-        map.iter()
+    let mut tests = |part: &str, tests: &FieldTests| {
+        tests
+            .iter()
             .filter_map(|(name, test)| {
                 let place = path.key(part).key(name);
-                Some(NamedTest { name: name.as_str().into(), test: value_test(test, &place, problems)? })
+                Some(NamedTest { name: name.into(), test: value_test(test, &place, problems)? })
             })
             .collect()
     };
@@ -127,6 +129,9 @@ fn segment(written: &Written) -> Segment {
 
 /// The escapes of a pattern are canonical; the tree compares what they stand for.
 fn decoded(text: &str) -> Box<[u8]> {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        return text.as_bytes().into();
+    }
     let mut target = menshen_proxy::target::Target::default();
     let path = format!("/{text}");
     match target.read(path.as_bytes(), menshen_proxy::http1::Method::Get, None) {

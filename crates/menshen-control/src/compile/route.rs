@@ -34,12 +34,15 @@ pub(super) fn compile(
     place: &mut Place<'_, '_>,
     problems: &mut Problems,
 ) -> Option<(Route, TableEntry)> {
-    let path = Path::root().key("routes").key(name);
+    let path = path_of(name);
     let gateway = &place.document.gateway;
     let matcher = matching::route_match(&written.matches, &path, problems);
     let context = Context { path: &path, variables: &matcher.variables };
     let (action, service) = action(written, &context, place, problems)?;
-    let service_timeouts = service.map(|s| place.services.timeouts(s)).unwrap_or_default();
+    let timeouts = settings::timeouts(
+        [written.timeouts.as_deref(), service.and_then(|s| place.services.timeouts(s))],
+        [&behind.listener.timeouts, &gateway.timeouts],
+    );
     let host = match written.host.as_ref().map(|h| &h.value) {
         Some(RouteHost::Keep) => HostPolicy::Keep,
         Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
@@ -54,10 +57,7 @@ pub(super) fn compile(
         rewrite: rewrite(written, &matcher.paths, &path, problems),
         host,
         forwarding: settings::forwarding([&written.forwarded, &gateway.forwarded]),
-        timeouts: settings::timeouts(
-            [&written.timeouts, &service_timeouts],
-            [&behind.listener.timeouts, &gateway.timeouts],
-        ),
+        timeouts,
         body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
         encoded_slashes: match written.encoded_slashes {
             WrittenSlashes::Refuse => EncodedSlashes::Refuse,
@@ -69,6 +69,10 @@ pub(super) fn compile(
     let share =
         written.matches.weight.as_ref().map(|w| Share { group: w.group.as_str().into(), share: w.share });
     Some((route, TableEntry { hosts: matcher.hosts, paths: matcher.paths, share, route: id }))
+}
+
+fn path_of(route: &str) -> Path {
+    Path::root().key("routes").key(route)
 }
 
 fn trailers(written: &Written, path: &Path, problems: &mut Problems) -> Box<[Box<str>]> {
@@ -93,12 +97,12 @@ fn action(
     place: &mut Place<'_, '_>,
     problems: &mut Problems,
 ) -> Option<(Action, Option<menshen_proxy::ServiceId>)> {
-    let to = context.path.key("to");
+    let to = || context.path.key("to");
     let at = written.to.span;
     let mut template = |text: &str| match Template::parse(text, Some(context.variables)) {
         Ok(template) => Some(template),
         Err(e) => {
-            problems.error(at, &to, e.to_string());
+            problems.error(at, to(), e.to_string());
             None
         }
     };
@@ -108,7 +112,7 @@ fn action(
                 // A service that was written, but not well, has its own problem.
                 if !place.document.services.declares(name) {
                     let hint = menshen_config::hint(name, place.document.services.names());
-                    problems.error(at, &to, format!("no service named `{name}`")).maybe_hint(hint);
+                    problems.error(at, to(), format!("no service named `{name}`")).maybe_hint(hint);
                 }
                 return None;
             };
@@ -118,7 +122,7 @@ fn action(
         Target::Url(url) => {
             if url.protocol == menshen_config::document::Protocol::Https {
                 problems
-                    .error(at, &to, "services over TLS are not supported yet")
+                    .error(at, to(), "services over TLS are not supported yet")
                     .hint("use http:// for now");
             }
             let service = place.services.at_url(url, at);
@@ -128,7 +132,7 @@ fn action(
         Target::Redirect(Redirect { to, status }) => {
             (Action::Redirect { status: status.unwrap_or(308), to: template(to)? }, None)
         }
-        Target::Respond(respond) => (Action::Respond(Arc::new(fixed(respond, at, &to, problems))), None),
+        Target::Respond(respond) => (Action::Respond(Arc::new(fixed(respond, at, &to(), problems))), None),
     })
 }
 
@@ -214,10 +218,11 @@ fn route_chain(
     place: &mut Place<'_, '_>,
     problems: &mut Problems,
 ) -> Arc<Chain> {
-    if written.filters.is_empty() && written.scheme.is_empty() && written.query.is_empty() {
+    let query = written.query.as_deref().filter(|query| !query.is_empty());
+    if written.filters.is_empty() && written.scheme.is_empty() && query.is_none() {
         return behind.shared.clone();
     }
-    let path = Path::root().key("routes").key(name);
+    let path = path_of(name);
     let services = &*place.services;
     let services = |service: &str| services.number(service);
     let scope = Scope { variables: Some(variables), services: &services, prefix: &format!("{name}.") };
@@ -232,8 +237,8 @@ fn route_chain(
         steps.extend(place.chains.scheme(&scheme.value, &scope, problems));
     }
     steps.extend(place.chains.steps(&written.filters, &scope, problems));
-    if !written.query.is_empty() {
-        let item = query_item(&written.query, written.matches.span, &path);
+    if let Some(query) = query {
+        let item = query_item(query, written.matches.span, &path);
         steps.extend(place.chains.steps(std::slice::from_ref(&item), &scope, problems));
     }
     chain::chain(&steps, behind.own.len(), &path, problems)
@@ -268,11 +273,10 @@ fn query_item(edit: &QueryEdit, at: Span, path: &Path) -> FilterItem {
 /// References that no listener's table would notice.
 pub(super) fn check_references(document: &Document, problems: &mut Problems) {
     for (name, route) in document.routes.iter() {
-        let path = Path::root().key("routes").key(name);
         for listener in route.on.iter().filter(|l| !document.listeners.declares(&l.value)) {
             let hint = menshen_config::hint(&listener.value, document.listeners.names());
             let message = format!("no listener named `{}`", listener.value);
-            problems.error(listener.span, path.key("on"), message).maybe_hint(hint);
+            problems.error(listener.span, path_of(name).key("on"), message).maybe_hint(hint);
         }
     }
 }

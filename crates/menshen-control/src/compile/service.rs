@@ -81,8 +81,8 @@ impl Services {
         self.written(id).map_or("", |w| &w.base.0)
     }
 
-    pub(super) fn timeouts(&self, id: ServiceId) -> CallTimeouts {
-        self.written(id).map(|w| w.timeouts.clone()).unwrap_or_default()
+    pub(super) fn timeouts(&self, id: ServiceId) -> Option<&CallTimeouts> {
+        self.written(id).map(|w| &w.timeouts)
     }
 
     pub(super) fn host(&self, id: ServiceId) -> HostPolicy {

@@ -91,20 +91,22 @@ pub(super) fn body_limit(
 pub(super) fn client_timeouts(places: [&Written; 2]) -> ClientTimeouts {
     let default = ClientTimeouts::default();
     ClientTimeouts {
+        handshake: first(places.map(|t| t.handshake)).map_or(default.handshake, |d| d.0),
         header: first(places.map(|t| t.header)).map_or(default.header, |d| d.0),
         idle: first(places.map(|t| t.idle)).map_or(default.idle, |d| d.0),
     }
 }
 
 /// What a route does not say, its service says, then its listener, then the gateway.
-pub(super) fn timeouts(narrow: [&CallTimeouts; 2], wide: [&Written; 2]) -> Timeouts {
+pub(super) fn timeouts(narrow: [Option<&CallTimeouts>; 2], wide: [&Written; 2]) -> Timeouts {
+    let nothing = CallTimeouts::default();
     let default = Timeouts::default();
     let plain =
         |n: [Option<menshen_config::quantity::Duration>; 4], default| first(n).map_or(default, |d| d.0);
     let bounded = |n: [Option<Bounded<menshen_config::quantity::Duration>>; 4], default| {
         first(n).map_or(default, |b| b.bound().map_or(Timeouts::NEVER, |d| d.0))
     };
-    let [a, b] = narrow;
+    let [a, b] = narrow.map(|n| n.unwrap_or(&nothing));
     let [c, d] = wide;
     let total = first([a.total, b.total, c.total, d.total]);
     Timeouts {

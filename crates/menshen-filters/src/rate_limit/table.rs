@@ -34,7 +34,7 @@ type Page = [Bucket; BUCKETS];
 pub(super) struct Table {
     pages: Box<[OnceLock<Box<Page>>]>,
     mask: usize,
-    /// The eighth of the round in which old moments were last brought forward.
+    /// The eighth of the round, counted from 1, in which old moments were last brought forward; 0 before anybody comes.
     swept: AtomicU64,
     evictions: AtomicU64,
 }
@@ -67,9 +67,20 @@ impl Table {
     }
 
     /// How often a caller that still owed something was forgotten, because more callers came than there is room for.
-    #[cfg(test)]
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
+    }
+
+    /// Forgets all callers.
+    pub(super) fn clear(&self) {
+        if self.swept.swap(0, Ordering::Relaxed) > 0 {
+            self.slots().for_each(|slot| slot.store(0, Ordering::Relaxed));
+        }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &AtomicU64> {
+        let pages = self.pages.iter().filter_map(|p| p.get());
+        pages.flat_map(|p| p.iter()).flat_map(|b| b.0.iter())
     }
 
     /// Counts `cost` for a caller if it then owes no more than `room`.
@@ -108,10 +119,11 @@ impl Table {
 
     /// Brings old moments forward before the round is full and they would look like the future.
     fn sweep_in_time(&self, now: u64, room: u64) {
-        let eighth = now / FURTHEST;
+        let eighth = now / FURTHEST + 1;
         let swept = self.swept.load(Ordering::Relaxed);
         if eighth > swept
             && self.swept.compare_exchange(swept, eighth, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && swept > 0
         {
             self.settle(now, room);
         }
@@ -119,8 +131,7 @@ impl Table {
 
     /// Goes through all callers: nobody owes less than nothing, and nobody more than there is room for.
     pub(super) fn settle(&self, now: u64, room: u64) {
-        let pages = self.pages.iter().filter_map(|p| p.get());
-        for slot in pages.flat_map(|p| p.iter()).flat_map(|b| b.0.iter()) {
+        for slot in self.slots() {
             let word = slot.load(Ordering::Relaxed);
             let lead = lead(word, now);
             let settled = u64::try_from(lead).unwrap_or(0).min(room);

@@ -1,3 +1,6 @@
+use menshen_proxy::chain::Switch;
+use menshen_proxy::stats::StepStats;
+
 use super::*;
 use crate::Keep;
 use crate::testing::Try;
@@ -146,7 +149,9 @@ fn built(limit: &str, keep: &Keep) -> RateLimit {
         keep,
         workers: 1,
     };
-    RateLimit::new(config, &mut setup).unwrap()
+    let stats = Arc::new(StepStats::new(1));
+    let step = Step::new("rate-limit", "a.rate-limit".into(), Arc::new(Switch::default()), stats);
+    RateLimit::new(config, &mut setup, &step).unwrap()
 }
 
 fn admitted(filter: &RateLimit, seconds: u64, tries: usize) -> usize {
@@ -159,6 +164,26 @@ fn a_reload_refills_nothing() {
     let first = built("10/day", &keep);
     assert_eq!(admitted(&first, 0, 7), 7);
     assert_eq!(admitted(&built("10/day", &keep), 0, 9), 3);
+}
+
+#[test]
+fn after_a_reset_nobody_owes_anything() {
+    let keep = Keep::default();
+    let filter = built("10/day", &keep);
+    assert_eq!(admitted(&filter, 0, 20), 10);
+    keep.reset();
+    assert_eq!(admitted(&filter, 0, 20), 10);
+}
+
+#[test]
+fn callers_that_were_forgotten_too_early_are_counted() {
+    let keep = Keep::default();
+    let filter = built("1/day", &keep);
+    let callers = (0..1_000).map(|caller: u64| caller << 44);
+    let admitted = callers.filter(|key| matches!(filter.take(*key, 0).0, Verdict::Admitted { .. })).count();
+    assert!(admitted > 8, "new callers get at least one request");
+    let evictions = keep.evictions();
+    assert_eq!(evictions.get("a.rate-limit").copied(), u64::try_from(admitted - 8).ok());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use menshen_config::Severity;
 
-use super::{Looked, Where, look, test};
+use super::{Good, Looked, Where, look, test};
 
 pub(super) fn run(place: &Where) -> Result<ExitCode, String> {
-    let Looked { document, compiled, problems } = look(place)?;
+    let Looked { document, compiled, ground, problems } = look(place)?;
     eprint!("{}", problems.with_excerpts());
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = match problems.len() - errors {
@@ -18,7 +18,8 @@ pub(super) fn run(place: &Where) -> Result<ExitCode, String> {
         eprintln!("{}{warnings}", count(errors, "error"));
         return Ok(ExitCode::FAILURE);
     };
-    let tests = test::run_all(&document, &compiled, None);
+    let good = Good { document, compiled, ground };
+    let tests = test::run_all(&good, None);
     let failed = tests.iter().filter(|t| !t.wrong.is_empty());
     failed.clone().for_each(|t| eprint!("{t}"));
     let failed = failed.count();
@@ -29,9 +30,9 @@ pub(super) fn run(place: &Where) -> Result<ExitCode, String> {
     println!(
         "{}: good ({}, {}, {}, {}{warnings})",
         place.config.display(),
-        count(document.listeners.len(), "listener"),
-        count(document.services.len(), "service"),
-        count(document.routes.len(), "route"),
+        count(good.document.listeners.len(), "listener"),
+        count(good.document.services.len(), "service"),
+        count(good.document.routes.len(), "route"),
         count(tests.len(), "test"),
     );
     Ok(ExitCode::SUCCESS)

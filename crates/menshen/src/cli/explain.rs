@@ -29,7 +29,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    let (_, compiled) = look_at_good(&options.place)?;
+    let compiled = look_at_good(&options.place)?.compiled;
     if !["/", "http://", "https://", "*"].iter().any(|start| options.url.starts_with(start)) {
         return Err(format!("`{0}` is neither a path nor a URL; write `/{0}` or `http://{0}`", options.url));
     }

@@ -17,7 +17,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    let (document, _) = look_at_good(&options.place)?;
+    let document = look_at_good(&options.place)?.document;
     let mut routes: Vec<_> = document.routes.iter().collect();
     routes.sort_by_cached_key(|(_, route)| precedence(&route.matches));
     let rows: Vec<[String; 6]> = routes.iter().map(|(name, route)| row(name, route, &document)).collect();

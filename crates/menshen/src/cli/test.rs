@@ -5,13 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use clap::Args;
-use menshen_config::Document;
 use menshen_config::document::RouteTest;
 use menshen_config::matching::FieldTest;
-use menshen_control::Compiled;
 use menshen_control::explain::{Explainer, Explanation, Question};
 
-use super::{Where, look_at_good};
+use super::{Good, Where, look_at_good};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -36,21 +34,21 @@ impl fmt::Display for Tested {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    let (document, compiled) = look_at_good(&options.place)?;
-    let tests = run_all(&document, &compiled, options.filter.as_deref());
+    let tests = run_all(&look_at_good(&options.place)?, options.filter.as_deref());
     tests.iter().for_each(|t| print!("{t}"));
     let failed = tests.iter().filter(|t| !t.wrong.is_empty()).count();
     println!("{} passed, {failed} failed", tests.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests of all routes, or of those whose name contains `filter`.
-pub(super) fn run_all(document: &Document, compiled: &Compiled, filter: Option<&str>) -> Vec<Tested> {
-    let explainer = Explainer::new(compiled);
-    let routes = document.routes.iter().filter(|(name, _)| filter.is_none_or(|f| name.contains(f)));
+/// Runs the tests of all routes, or of those whose name contains `filter`. Each meets filters that have seen no request.
+pub(super) fn run_all(good: &Good, filter: Option<&str>) -> Vec<Tested> {
+    let explainer = Explainer::new(&good.compiled);
+    let routes = good.document.routes.iter().filter(|(name, _)| filter.is_none_or(|f| name.contains(f)));
     let tests = routes.flat_map(|(name, route)| route.tests.iter().map(move |test| (name, route, test)));
     tests
         .map(|(name, route, test)| {
+            good.ground.keep.reset();
             let listener = route.on.first().map(|l| l.value.clone());
             let wrong = check(test, &explainer, listener).err().unwrap_or_default();
             Tested { name: format!("{name}: {}", test.request.value), wrong }

@@ -110,16 +110,16 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Reads its own log until a line has this in it.
+    /// Reads its own log until a line has this in it, and returns what was read.
     pub fn says(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "it never said `{text}`: {seen}");
-            if line.contains(text) {
-                return line;
-            }
             seen.push_str(&line);
+            if line.contains(text) {
+                return seen;
+            }
         }
     }
 
