@@ -13,6 +13,7 @@ mod service;
 mod switch;
 mod target;
 mod timeouts;
+mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
 pub use address::{Address, Prefix, Protocol, Url};
@@ -27,6 +28,10 @@ pub use service::{Balance, Endpoint, Pool, Service, ServiceHost};
 pub use switch::Switch;
 pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};
+pub use tls::{
+    Certificate, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, OwnCertificate, ServiceTls,
+    Strangers, TlsVersion,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -8,6 +8,7 @@ mod order;
 mod route;
 mod service;
 mod settings;
+mod tls;
 
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ pub fn compile(
     purpose: Purpose,
     problems: &mut Problems,
 ) -> Option<Compiled> {
-    let mut services = Services::of(document, problems);
+    ground.files.forget();
+    let mut services = Services::of(document);
     let gateway = settings::gateway(document, ground, problems);
     let mut builder = chain::Builder::new(document, ground);
     let listeners: Vec<Arc<Listener>> = document

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
+use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{Endpoint, Sockets};
 use rustc_hash::FxHashMap;
 
@@ -71,8 +72,27 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
     }
 }
 
-/// What identifies an endpoint: how it is named, where it is, and its weight.
-pub type EndpointKey = (Box<str>, SocketAddr, u16);
+/// What identifies an endpoint: how it is named, where it is, its weight, and how TLS is spoken with it.
+pub type EndpointKey = (Box<str>, SocketAddr, u16, Option<u64>);
+
+/// The keys of session tickets, which change every few hours (RFC 5077 §5.5).
+#[derive(Debug)]
+pub struct Tickets(Arc<dyn rustls::server::ProducesTickets>);
+
+impl Tickets {
+    /// New keys.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn new() -> Result<Self, rustls::Error> {
+        rustls::crypto::aws_lc_rs::Ticketer::new().map(Self)
+    }
+
+    /// For a TLS configuration.
+    pub fn keys(&self) -> Arc<dyn rustls::server::ProducesTickets> {
+        self.0.clone()
+    }
+}
 
 /// What outlives generations.
 #[derive(Debug)]
@@ -93,6 +113,12 @@ pub struct Ground {
     pub switches: Lasting<Box<str>, Switch>,
     /// Endpoints.
     pub endpoints: Lasting<EndpointKey, Endpoint>,
+    /// Keys of session tickets by TLS policy: a ticket from before a reload is still good after it.
+    pub tickets: Lasting<u64, Tickets>,
+    /// Whom services must be certified by and what is shown to them, by fingerprint; sessions with them live here.
+    pub service_tls: Lasting<u64, rustls::ClientConfig>,
+    /// Files that the configuration names.
+    pub files: crate::files::Files,
     /// Addresses of host names.
     pub names: crate::resolve::Names,
     /// Counters of the workers themselves.
@@ -114,6 +140,9 @@ impl Ground {
             steps: Lasting::default(),
             switches: Lasting::default(),
             endpoints: Lasting::default(),
+            tickets: Lasting::default(),
+            service_tls: Lasting::default(),
+            files: crate::files::Files::default(),
             names: crate::resolve::Names::default(),
             worker_stats: Arc::new(WorkerStats::new(workers)),
             pseudonym: format!("menshen-{:08x}", fastrand::u32(..)).into(),
@@ -121,14 +150,21 @@ impl Ground {
         }
     }
 
+    /// With files counted from this folder.
+    #[must_use]
+    pub fn in_folder(self, folder: std::path::PathBuf) -> Self {
+        Self { files: crate::files::Files::in_folder(folder), ..self }
+    }
+
     /// The endpoint with this identity.
-    pub fn endpoint(&self, authority: &str, address: SocketAddr, weight: u16) -> Arc<Endpoint> {
-        self.endpoints.get((authority.into(), address, weight), || Endpoint {
+    pub fn endpoint(&self, key: EndpointKey, tls: Option<ServiceTls>) -> Arc<Endpoint> {
+        let (authority, address, weight, _) = key.clone();
+        self.endpoints.get(key, || Endpoint {
             id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            authority: authority.into(),
+            authority,
             address,
             weight,
-            tls: None,
+            tls,
             in_flight: PerWorker::new(self.workers),
         })
     }
@@ -143,5 +179,6 @@ impl Ground {
         // What an operator turned off stays off, also if the filter is away for a while.
         self.switches.sweep_but(Switch::is_off);
         self.endpoints.sweep();
+        self.service_tls.sweep();
     }
 }

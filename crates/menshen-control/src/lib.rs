@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod admin;
 pub mod compile;
 pub mod explain;
+pub mod files;
 pub mod fixed;
 pub mod ground;
 pub mod load;

@@ -27,6 +27,11 @@ impl Origin {
         }
     }
 
+    /// The folder from which relative paths in the configuration count.
+    pub fn folder(&self) -> PathBuf {
+        self.watched().unwrap_or_default()
+    }
+
     /// What has to be watched: the directory, because editors and Kubernetes replace files.
     pub fn watched(&self) -> Option<PathBuf> {
         match self {

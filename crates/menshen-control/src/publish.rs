@@ -201,9 +201,15 @@ impl Publisher {
         result
     }
 
-    /// True when the sources read as they did last time.
+    /// True when a file that the configuration names, such as a certificate, is not what it was.
+    pub fn has_other_files(&self) -> bool {
+        self.shared.ground.files.have_changed()
+    }
+
+    /// True when the sources read as they did last time, and so do the files that they name.
     pub fn is_unchanged(&self) -> bool {
-        self.origin.read().is_ok_and(|sources| Some(fingerprint(&sources)) == self.last_read)
+        !self.has_other_files()
+            && self.origin.read().is_ok_and(|sources| Some(fingerprint(&sources)) == self.last_read)
     }
 
     fn try_reload(&mut self) -> Result<u64, String> {

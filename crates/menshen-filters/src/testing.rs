@@ -61,6 +61,7 @@ impl Try {
         let listener = Listener {
             name: "test".into(),
             sockets: Arc::new(Sockets::unbound(([127, 0, 0, 1], 8001).into())),
+            tls: None,
             head: HeadLimits::default(),
             underscores: Underscores::default(),
             limits: ListenerLimits::default(),

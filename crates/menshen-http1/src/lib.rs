@@ -71,4 +71,6 @@ pub enum Version {
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2: the message came over it and was turned into one of HTTP/1.1.
+    Http2,
 }

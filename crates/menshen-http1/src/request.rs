@@ -126,6 +126,14 @@ impl RequestHead {
         Ok(Parsed::Complete(len))
     }
 
+    /// Starts a head that was received in another form; fields and framing are for the caller to add. The memory is kept.
+    pub fn restart(&mut self, method: &str, target: &[u8], version: Version) {
+        self.start_anew();
+        self.version = version;
+        self.set_method(method);
+        self.set_target(target);
+    }
+
     fn start_anew(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();

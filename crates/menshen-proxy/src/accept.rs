@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use crate::buffer::Buffer;
 use crate::h1::connection;
+use crate::h2;
+use crate::h2::connection::Newcomer;
 use crate::listener::Sockets;
 use crate::stream::Stream;
+use crate::tls::{self, ServerTls};
 use crate::worker::{Slot, Worker};
 
 /// How long to wait when the process has no file descriptor left.
@@ -68,11 +72,41 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
         return turn_away(&stream);
     }
     let guest = Guest::new(worker.clone(), sockets.clone(), client);
-    let (worker, slot, stream) = (worker.clone(), slot.clone(), Stream::new(stream));
+    let (worker, slot) = (worker.clone(), slot.clone());
     tokio::task::spawn_local(async move {
-        connection::run(worker, slot, stream, peer).await;
+        let tls = slot.live().listener().tls.clone();
+        match tls {
+            None => {
+                if let Some(newcomer) = connection::run(worker, slot, Stream::new(stream), peer, None).await {
+                    Box::pin(h2::connection::run(*newcomer)).await;
+                }
+            }
+            Some(tls) => Box::pin(over_tls(worker, slot, &tls, stream, peer)).await,
+        }
         drop(guest);
     });
+}
+
+/// Serves a client after the handshake, if there is one in time.
+async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, stream: TcpStream, peer: SocketAddr) {
+    let _ = stream.set_nodelay(true);
+    let time = slot.live().listener().timeouts.handshake;
+    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, stream)));
+    match handshake.await.unwrap_or(Err(tls::Refused::TooSlow)) {
+        Ok((stream, facts)) => {
+            worker.shook_hands(&facts);
+            let (is_h2, tls) = (facts.is_h2, Some(Rc::new(facts)));
+            if is_h2 {
+                let read = Buffer::default();
+                return Box::pin(h2::connection::run(Newcomer { worker, slot, stream, peer, tls, read }))
+                    .await;
+            }
+            if let Some(newcomer) = connection::run(worker, slot, stream, peer, tls).await {
+                Box::pin(h2::connection::run(*newcomer)).await;
+            }
+        }
+        Err(refused) => worker.refused_handshake(refused.code()),
+    }
 }
 
 /// Says why and closes; there is no time to wait for the client.

@@ -18,6 +18,7 @@ use crate::outbound::{COPIED, Outbound};
 use crate::pool::Connection;
 use crate::snapshot::{Endpoint, HostPolicy, Route, Service};
 use crate::stream::Stream;
+use crate::tls;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
 use crate::{Exchange, Failure};
@@ -235,10 +236,13 @@ impl Call {
             } else {
                 &[]
             };
-            if self.out.is_empty() && direct.is_empty() {
-                return if self.request == Request::Encoded { Poll::Ready(Ok(())) } else { Poll::Pending };
-            }
             let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
+            if self.out.is_empty() && direct.is_empty() {
+                if ready!(connection.stream.poll_flush(cx)).is_err() {
+                    self.request = Request::Broken;
+                }
+                return if self.request == Request::Open { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
             match ready!(self.out.poll_write(cx, &mut connection.stream, direct)) {
                 Ok(0) => {}
                 Ok(from_content) => client.consume(from_content),
@@ -375,18 +379,38 @@ fn outgoing(exchange: &Exchange) -> Outgoing {
     }
 }
 
+/// Connects, with TLS where the endpoint speaks it, within the time for that.
 async fn connect<D: Downstream>(
     exchange: &Exchange,
     client: &mut D,
     endpoint: &Endpoint,
 ) -> Result<Connection, Failure> {
-    let mut connecting = std::pin::pin!(TcpStream::connect(endpoint.address));
+    let tcp = within(exchange, client, TcpStream::connect(endpoint.address)).await?;
+    let tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
+    let stream = match &endpoint.tls {
+        None => Stream::new(tcp),
+        Some(tls) => {
+            let _ = tcp.set_nodelay(true);
+            within(exchange, client, Box::pin(tls::connect(tls, tcp))).await?.map_err(|error| {
+                tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
+                Failure::ServiceTlsFailed
+            })?
+        }
+    };
+    Ok(Connection { stream, born: Instant::now() })
+}
+
+/// Waits for a part of connecting, at most as long as connecting may take.
+async fn within<D: Downstream, F: Future>(
+    exchange: &Exchange,
+    client: &mut D,
+    connecting: F,
+) -> Result<F::Output, Failure> {
+    let mut connecting = std::pin::pin!(connecting);
     let mut watch = Watch::new();
     poll_fn(|cx| {
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            let born = Instant::now();
-            let connected = result.map(|tcp| Connection { stream: Stream::new(tcp), born });
-            return Poll::Ready(connected.map_err(|_| Failure::ConnectFailed));
+            return Poll::Ready(Ok(result));
         }
         watch.poll(cx, Wait::Connect, 0, client.deadline(), exchange).map(Err)
     })

@@ -13,6 +13,7 @@ use crate::forwarding;
 use crate::notes::Notes;
 use crate::snapshot::{Endpoint, Route, RouteId};
 use crate::target::Target;
+use crate::tls::TlsFacts;
 use crate::trace::Trace;
 use crate::worker::Live;
 use crate::{Failure, Reply};
@@ -49,6 +50,8 @@ pub struct Client {
     pub scheme: Scheme,
     /// The peer is in the listener's `trusted-proxies`.
     pub is_trusted_proxy: bool,
+    /// What is known of its TLS connection; of that to a trusted proxy, if it came through one.
+    pub tls: Option<Rc<TlsFacts>>,
     /// What services are told of it when it is no trusted proxy.
     pub(crate) lines: forwarding::Lines,
 }
@@ -57,7 +60,7 @@ impl Client {
     /// A client that speaks for itself.
     pub fn direct(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
         let lines = forwarding::Lines::of(peer.ip(), local.port(), scheme);
-        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, lines }
+        Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, tls: None, lines }
     }
 }
 
@@ -90,6 +93,27 @@ pub struct Finished {
     pub sent: u64,
     /// The whole time in microseconds.
     pub micros: u64,
+}
+
+impl Finished {
+    /// The end of an exchange whose reply was sent with this result.
+    pub(crate) fn of(
+        reply: &Reply,
+        result: Result<(), Failure>,
+        exchange: &Exchange,
+        received: u64,
+        sent: u64,
+    ) -> Self {
+        let cut_short = result.err();
+        let gone = matches!(cut_short, Some(Failure::ClientGone | Failure::WriteTimeout));
+        Self {
+            status: if gone { 499 } else { reply.head.status },
+            failure: cut_short.or(reply.failure()),
+            received,
+            sent,
+            micros: exchange.micros(),
+        }
+    }
 }
 
 /// One request with its reply and all that is known about them.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use menshen_http1::{FieldName, Fields, NameSet, RequestFraming, RequestHead, write};
+use menshen_http1::{FieldName, Fields, NameSet, RequestFraming, RequestHead, Version, write};
 
 use crate::Failure;
 use crate::call::Aim;
@@ -283,7 +283,11 @@ fn write_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&
 
 fn write_via(out: &mut Vec<u8>, exchange: &Exchange) {
     start_list(out, b"via", exchange, FieldName::VIA);
-    out.extend_from_slice(b"1.1 ");
+    out.extend_from_slice(match exchange.request.version {
+        Version::Http10 => b"1.0 ",
+        Version::Http11 => b"1.1 ",
+        Version::Http2 => b"2.0 ",
+    });
     out.extend_from_slice(exchange.live.snapshot().gateway.pseudonym.as_bytes());
     out.extend_from_slice(b"\r\n");
 }

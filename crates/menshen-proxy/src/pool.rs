@@ -34,7 +34,7 @@ impl Pools {
     pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<Connection> {
         let mut pools = self.idle.borrow_mut();
         let list = pools.get_mut(&endpoint.id)?;
-        while let Some(idle) = list.pop() {
+        while let Some(mut idle) = list.pop() {
             if idle.connection.stream.is_quiet() {
                 return Some(idle.connection);
             }
@@ -56,7 +56,7 @@ impl Pools {
     pub(crate) fn sweep(&self, now: Instant) {
         let mut pools = self.idle.borrow_mut();
         for list in pools.values_mut() {
-            list.retain(|i| now < i.until && i.connection.stream.is_quiet());
+            list.retain_mut(|i| now < i.until && i.connection.stream.is_quiet());
         }
         pools.retain(|_, list| !list.is_empty());
     }

@@ -1,7 +1,7 @@
 //! The answer on its way to the client.
 
 use bytes::Bytes;
-use menshen_http1::{FieldName, ResponseHead, standard_reason};
+use menshen_http1::{FieldName, Method, ResponseHead, standard_reason};
 
 use crate::body::{Body, Transforms};
 use crate::{Exchange, Failure};
@@ -75,6 +75,28 @@ impl Reply {
             reply.head.fields.set(FieldName::RETRY_AFTER, itoa::Buffer::new().format(seconds).as_bytes());
         }
         reply
+    }
+
+    /// The length that a response without content announces, as to HEAD (RFC 9110 §8.6).
+    pub(crate) fn announced_length(&self, method: Method) -> Option<u64> {
+        if method != Method::Head && self.head.status != 304 {
+            return Some(0);
+        }
+        let text = self.head.fields.get(FieldName::CONTENT_LENGTH)?;
+        std::str::from_utf8(text).ok()?.parse().ok()
+    }
+
+    /// Content held in memory passes its transforms at once, so that its length is known.
+    pub(crate) fn apply_transforms(&mut self) -> Result<(), Failure> {
+        let Body::Full(body) = &self.body else { return Ok(()) };
+        if self.transforms.is_empty() {
+            return Ok(());
+        }
+        let mut changed = Vec::with_capacity(body.len());
+        self.transforms.run(body, &mut changed)?;
+        self.transforms.finish(&mut changed)?;
+        self.body = Body::Full(changed.into());
+        Ok(())
     }
 
     /// The failure this reply was made for.

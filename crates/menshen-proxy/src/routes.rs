@@ -102,7 +102,10 @@ impl RouteTable {
     /// # Errors
     /// Every pair of routes that cannot be told apart or never be reached.
     pub fn new(fallback: Route, routes: Vec<Route>, entries: &[Entry]) -> Result<Self, Vec<Conflict>> {
-        let mut table = Self { routes: routes.into(), ..Self::only(fallback) };
+        let any_host = entries.iter().filter(|entry| entry.hosts.is_empty());
+        let segments = any_host.flat_map(|entry| &entry.paths).map(|path| path.segments.len()).sum();
+        let any = Tree::with_room_for(segments);
+        let mut table = Self { routes: routes.into(), any, ..Self::only(fallback) };
         for entry in entries {
             for path in &entry.paths {
                 if entry.hosts.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use menshen_http1::{FieldName, Method, RequestFraming};
 
 use crate::call::{Aim, Call};
+use crate::condition::host_of;
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::reply::Maker;
@@ -67,6 +68,11 @@ pub(crate) fn enter(exchange: &mut Exchange, live: &Live) -> Result<(), Failure>
         .target
         .read(request.target(), request.method(), request.fields.get(FieldName::HOST))
         .map_err(Failure::BadTarget)?;
+    if let (Some(facts), Some(tls)) = (&exchange.client.tls, &live.listener().tls)
+        && !facts.speaks_for(host_of(request).unwrap_or_default(), tls)
+    {
+        return Err(Failure::Misdirected);
+    }
     forwarding::receive(request, &mut exchange.client, live.listener());
     forwarding::check_loop(&request.fields, &live.snapshot().gateway)?;
     find_route(exchange, live);

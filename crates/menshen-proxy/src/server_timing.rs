@@ -4,13 +4,24 @@ use crate::Exchange;
 use crate::condition::contains;
 use crate::template::push_display;
 
-/// Writes the field if the caller may see it. Names are those of the steps; durations are milliseconds.
+/// Writes the field line if the caller may see it.
 pub(crate) fn write(out: &mut Vec<u8>, exchange: &Exchange) {
-    let gateway = &exchange.live.snapshot().gateway;
-    if gateway.server_timing.is_empty() || !contains(&gateway.server_timing, exchange.client.address) {
-        return;
+    if may_see(exchange) {
+        out.extend_from_slice(b"server-timing: ");
+        write_value(out, exchange);
+        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"server-timing: total;dur=");
+}
+
+/// True when the caller may see it.
+pub(crate) fn may_see(exchange: &Exchange) -> bool {
+    let allowed = &exchange.live.snapshot().gateway.server_timing;
+    !allowed.is_empty() && contains(allowed, exchange.client.address)
+}
+
+/// Writes the value. Names are those of the steps; durations are milliseconds.
+pub(crate) fn write_value(out: &mut Vec<u8>, exchange: &Exchange) {
+    out.extend_from_slice(b"total;dur=");
     push_millis(out, exchange.micros() * 1_000);
     if let Some(micros) = exchange.service_micros {
         out.extend_from_slice(b", service;dur=");
@@ -29,7 +40,6 @@ pub(crate) fn write(out: &mut Vec<u8>, exchange: &Exchange) {
         out.extend_from_slice(b"\";dur=");
         push_millis(out, u64::from(step.nanos));
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 fn push_millis(out: &mut Vec<u8>, nanos: u64) {

@@ -15,6 +15,7 @@ use crate::listener::Sockets;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
 use crate::stats::{Counter, PerWorker, RouteStats, ServiceStats};
+use crate::tls::{ServerTls, ServiceTls};
 
 /// One generation of the configuration.
 pub struct Snapshot {
@@ -83,6 +84,8 @@ pub struct Listener {
     pub name: Box<str>,
     /// Its sockets, one for each worker; they outlive generations.
     pub sockets: Arc<Sockets>,
+    /// How it speaks TLS, if it does.
+    pub tls: Option<Arc<ServerTls>>,
     /// Limits of heads.
     pub head: HeadLimits,
     /// What to do with underscores in field names.
@@ -106,17 +109,21 @@ pub struct ListenerLimits {
     pub connections_per_client: u32,
     /// Requests that may wait in the read buffer behind the one being served.
     pub pipelined: u32,
+    /// Requests under way at once on one HTTP/2 connection.
+    pub streams: u32,
 }
 
 impl Default for ListenerLimits {
     fn default() -> Self {
-        Self { connections: 50_000, connections_per_client: u32::MAX, pipelined: 16 }
+        Self { connections: 50_000, connections_per_client: u32::MAX, pipelined: 16, streams: 100 }
     }
 }
 
 /// How long a client may take outside of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTimeouts {
+    /// The TLS handshake.
+    pub handshake: Duration,
     /// The whole request head, from its first byte.
     pub header: Duration,
     /// Between two requests of a connection.
@@ -126,7 +133,7 @@ pub struct ClientTimeouts {
 impl Default for ClientTimeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { header: s(10), idle: s(60) }
+        Self { handshake: s(5), header: s(10), idle: s(60) }
     }
 }
 
@@ -307,6 +314,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share of the requests.
     pub weight: u16,
+    /// How it is spoken to over TLS, if it is.
+    pub tls: Option<ServiceTls>,
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
 }

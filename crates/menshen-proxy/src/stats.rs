@@ -195,11 +195,34 @@ impl StepStats {
     }
 }
 
-/// How many failure codes are counted.
-const CODES: usize = 96;
+/// Counters by stable code: as many codes as fit, further ones not at all.
+#[derive(Debug)]
+pub struct Codes<const N: usize>([(OnceLock<&'static str>, Counter); N]);
+
+impl<const N: usize> Default for Codes<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| (OnceLock::new(), Counter::default())))
+    }
+}
+
+impl<const N: usize> Codes<N> {
+    /// Counts one.
+    pub fn count(&self, code: &'static str) {
+        for (known, counter) in &self.0 {
+            if *known.get_or_init(|| code) == code {
+                return counter.add(1);
+            }
+        }
+    }
+
+    /// What was counted so far.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map_while(|(code, counter)| Some((*code.get()?, counter.get())))
+    }
+}
 
 /// What one worker counts beside routes, services and filters.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WorkerCells {
     /// Connections accepted.
     pub accepted: Counter,
@@ -217,39 +240,16 @@ pub struct WorkerCells {
     pub panics: Counter,
     /// The version of the snapshot this worker serves.
     pub version: Counter,
-    codes: [(OnceLock<&'static str>, Counter); CODES],
-}
-
-impl Default for WorkerCells {
-    fn default() -> Self {
-        Self {
-            accepted: Counter::default(),
-            connections: Counter::default(),
-            refused: Counter::default(),
-            exchanges: Counter::default(),
-            finished: Counter::default(),
-            log_dropped: Counter::default(),
-            panics: Counter::default(),
-            version: Counter::default(),
-            codes: std::array::from_fn(|_| (OnceLock::new(), Counter::default())),
-        }
-    }
-}
-
-impl WorkerCells {
-    /// Counts a failure by its code.
-    pub fn count_failure(&self, code: &'static str) {
-        for (known, counter) in &self.codes {
-            if *known.get_or_init(|| code) == code {
-                return counter.add(1);
-            }
-        }
-    }
-
-    /// The failures counted so far.
-    pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.codes.iter().map_while(|(code, counter)| Some((*code.get()?, counter.get())))
-    }
+    /// TLS handshakes with clients that succeeded.
+    pub handshakes: Counter,
+    /// Those of them that continued an earlier session.
+    pub resumed: Counter,
+    /// TLS handshakes that came to nothing, by reason.
+    pub refused_handshakes: Codes<8>,
+    /// HTTP/2 connections closed because of a flood of frames.
+    pub calmed_down: Counter,
+    /// Failures by code.
+    pub failures: Codes<96>,
 }
 
 /// Counters of all workers.

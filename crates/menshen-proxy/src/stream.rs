@@ -1,33 +1,48 @@
-//! A byte stream to a peer.
+//! A byte stream to a peer: TCP, or TLS over it.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 
 use crate::buffer::{Buffer, Buffers};
 
 /// So much is written without preparing to wait.
 const LITTLE: usize = 8 * 1024;
 
-/// A connected socket. TLS will be a second kind of stream behind the same calls.
+/// A connected socket.
 #[derive(Debug)]
-pub(crate) struct Stream {
-    tcp: TcpStream,
+pub(crate) enum Stream {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// TLS after its handshake, in either role. Boxed: plain connections must not pay for its size.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream) -> Self {
         // Heads and first body bytes leave in one write; waiting for more would only delay them.
         let _ = tcp.set_nodelay(true);
-        Self { tcp }
+        Self::Tcp(tcp)
+    }
+
+    pub(crate) fn tls(tls: impl Into<TlsStream<TcpStream>>) -> Self {
+        Self::Tls(Box::new(tls.into()))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
     }
 
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.tcp.local_addr().ok()
+        self.tcp().local_addr().ok()
     }
 
     /// Reads into the buffer's room; 0 means that the peer has closed its side. A buffer holds memory only while
@@ -39,11 +54,11 @@ impl Stream {
         buffer: &mut Buffer,
     ) -> Poll<io::Result<usize>> {
         if !buffer.has_memory() {
-            ready!(self.tcp.poll_read_ready(cx))?;
+            ready!(self.poll_read_ready(cx))?;
             buffers.lend(buffer);
         }
         let mut room = ReadBuf::new(buffer.room());
-        let read = Pin::new(&mut self.tcp).poll_read(cx, &mut room);
+        let read = self.poll_read_into(cx, &mut room);
         if read.is_pending() {
             buffers.reclaim(buffer);
             return Poll::Pending;
@@ -54,17 +69,34 @@ impl Stream {
         Poll::Ready(Ok(n))
     }
 
+    /// Reads into memory of the caller's.
+    pub(crate) fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, room),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, room),
+        }
+    }
+
+    /// Takes bytes to be sent. Over TLS some may stay behind until [`Stream::poll_flush`].
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let tcp = match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => return Pin::new(&mut **tls).poll_write(cx, bytes),
+        };
         // Little always fits, unless much was written before: then the socket is known to be full.
         if bytes.len() <= LITTLE
-            && let Ok(n) = self.tcp.try_write(bytes)
+            && let Ok(n) = tcp.try_write(bytes)
         {
             return Poll::Ready(Ok(n));
         }
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        Pin::new(tcp).poll_write(cx, bytes)
     }
 
-    /// Writes two pieces in one call.
+    /// Takes two pieces in one call.
     pub(crate) fn poll_write_two(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,26 +109,68 @@ impl Stream {
         if a.is_empty() {
             return self.poll_write(cx, b);
         }
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, &[IoSlice::new(a), IoSlice::new(b)])
+        self.poll_write_vectored(cx, &[IoSlice::new(a), IoSlice::new(b)])
     }
 
+    /// Takes several pieces in one call.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, pieces),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, pieces),
+        }
+    }
+
+    /// Sends what was taken.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+        }
+    }
+
+    /// Ready when a read may find something.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(cx)
+        match self {
+            Self::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Self::Tls(tls) => {
+                let (tcp, is_drained) = match &**tls {
+                    TlsStream::Client(s) => (s.get_ref().0, s.get_ref().1.wants_read()),
+                    TlsStream::Server(s) => (s.get_ref().0, s.get_ref().1.wants_read()),
+                };
+                if is_drained { tcp.poll_read_ready(cx) } else { Poll::Ready(Ok(())) }
+            }
+        }
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+        }
     }
 
     /// True when an idle connection has neither been closed nor sent anything: it can carry a request.
     /// Costs no system call unless the socket was reported readable.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0u8; 1];
-        matches!(self.tcp.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+        match self {
+            Self::Tcp(tcp) => {
+                matches!(tcp.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+            }
+            // Session tickets come at any time and are no answer to anything.
+            Self::Tls(tls) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(&mut **tls).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+        }
     }
 
     /// Makes the close visible as a reset, so that a cut answer is not taken for a complete one.
     pub(crate) fn reset_on_close(&self) {
-        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(std::time::Duration::ZERO));
     }
 }

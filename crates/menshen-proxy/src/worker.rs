@@ -23,6 +23,7 @@ use crate::pool::Pools;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::WorkerStats;
 use crate::timers::Timers;
+use crate::tls::TlsFacts;
 use crate::{Exchange, Finished};
 
 /// How often a worker looks after its pools, log and clock.
@@ -346,11 +347,33 @@ impl Worker {
         }
     }
 
+    /// A client and we agreed on TLS.
+    pub(crate) fn shook_hands(&self, facts: &TlsFacts) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.handshakes.add(1);
+            cells.resumed.add(u64::from(facts.resumed));
+        }
+    }
+
+    /// A TLS handshake came to nothing.
+    pub(crate) fn refused_handshake(&self, code: &'static str) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.refused_handshakes.count(code);
+        }
+    }
+
+    /// A client was told to calm down.
+    pub(crate) fn calmed_down(&self) {
+        if let Some(cells) = self.stats.of(self.index) {
+            cells.calmed_down.add(1);
+        }
+    }
+
     pub(crate) fn note_panic(&self) {
         if let Some(cells) = self.stats.of(self.index) {
             cells.panics.add(1);
             cells.exchanges.sub(1);
-            cells.count_failure(crate::Failure::Panicked.code());
+            cells.failures.count(crate::Failure::Panicked.code());
         }
     }
 
@@ -368,7 +391,7 @@ impl Worker {
             cells.exchanges.sub(1);
             cells.finished.add(1);
             if let Some(failure) = finished.failure {
-                cells.count_failure(failure.code());
+                cells.failures.count(failure.code());
             }
         }
         if let Some(counted) = route.stats.of(self.index) {

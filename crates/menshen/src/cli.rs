@@ -88,9 +88,10 @@ struct Good {
 }
 
 fn look(place: &Where) -> Result<Looked, String> {
-    let sources = place.origin().read()?;
+    let origin = place.origin();
+    let sources = origin.read()?;
     let (document, mut problems) = menshen_config::parse(&sources);
-    let ground = Ground::new(1);
+    let ground = Ground::new(1).in_folder(origin.folder());
     let compiled = compile(&document, &ground, Purpose::Check, &mut problems);
     Ok(Looked { document, compiled, ground, problems })
 }

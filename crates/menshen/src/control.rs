@@ -70,6 +70,8 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
     }
     let mut sweep = tokio::time::interval(Duration::from_secs(1));
     let mut names = tokio::time::interval(resolve::REFRESH);
+    // Certificates lie in other folders; they are renewed a few times a year.
+    let mut files = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {
             order = ordered.recv() => match order {
@@ -79,6 +81,7 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),
+            _ = files.tick() => if publisher.has_other_files() { drop(reload(&mut publisher).await) },
         }
     }
 }

@@ -73,7 +73,7 @@ impl Gateway {
 
         let (log, ends) =
             LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
-        let ground = Arc::new(Ground::new(workers));
+        let ground = Arc::new(Ground::new(workers).in_folder(origin.folder()));
         let shared = Arc::new(Shared { ground, status: Default::default(), log: log.control.clone() });
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
         let publisher = Publisher::start(origin, first, snapshots, shared.clone())

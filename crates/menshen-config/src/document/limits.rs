@@ -21,6 +21,8 @@ pub struct Limits {
     pub connections_per_client: Option<Bounded<u32>>,
     /// Requests that a client may send ahead on one connection. Default: 16.
     pub pipelined: Option<u32>,
+    /// Requests under way at once on one HTTP/2 connection. Default: 100.
+    pub streams: Option<u32>,
 }
 
 /// The most that a route accepts.

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bind, Limits, Timeouts};
+use super::{Bind, Limits, ListenerTls, Timeouts};
 use crate::filter::FilterItem;
 use crate::quantity::Cidr;
 use crate::span::Spanned;
@@ -12,6 +12,9 @@ use crate::span::Spanned;
 pub struct Listener {
     /// The IP address and port to listen at.
     pub bind: Spanned<Bind>,
+    /// How TLS is spoken here. Default: not at all.
+    #[serde(default)]
+    pub tls: Option<ListenerTls>,
     /// Filters of every request that comes in here, before those of its route, also if no route is found.
     #[serde(default)]
     pub filters: Vec<FilterItem>,

@@ -12,7 +12,8 @@ use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
 
-/// A match and where it leads. A document may have very many, so what few of them say is boxed.
+// There may be very many: what few of them say is boxed.
+/// A match and where it leads.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Route {

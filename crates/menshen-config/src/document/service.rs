@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Address, CallTimeouts, Prefix, Protocol, Url};
+use super::{Address, CallTimeouts, Prefix, Protocol, ServiceTls, Url};
 use crate::decode::Recovered;
 use crate::quantity::{Bounded, Duration, PerWorker};
 use crate::span::{Span, Spanned};
@@ -18,8 +18,10 @@ pub struct Service {
     pub about: Option<String>,
     /// Where it can be reached; at least one.
     pub endpoints: Vec<Spanned<Endpoint>>,
-    /// How it is spoken to. Default: `http`.
+    /// How it is spoken to. Default: `http`, or `https` if there is something to say about TLS.
     pub protocol: Protocol,
+    /// How TLS is spoken with it.
+    pub tls: ServiceTls,
     /// Who gets the next request.
     pub balance: Balance,
     /// How long is waited for it.
@@ -43,9 +45,12 @@ struct Long {
     #[serde(deserialize_with = "at_least_one")]
     #[schemars(length(min = 1))]
     endpoints: Vec<Spanned<Endpoint>>,
-    /// How it is spoken to. Default: `http`.
+    /// How it is spoken to. Default: `http`, or `https` if there is something to say about TLS.
     #[serde(default)]
-    protocol: Protocol,
+    protocol: Option<Protocol>,
+    /// How TLS is spoken with it.
+    #[serde(default)]
+    tls: Option<ServiceTls>,
     /// Who gets the next request. Default: `round-robin`.
     #[serde(default)]
     balance: Balance,
@@ -163,8 +168,19 @@ impl<'de> Deserialize<'de> for Service {
             Written::Short(url) => return Ok(Service::at(span, url)),
             Written::Long(long) => *long,
         };
-        let Long { about, endpoints, protocol, balance, timeouts, pool, host, base } = long;
-        Ok(Self { about, endpoints, protocol, balance, timeouts, pool, host, base })
+        let Long { about, endpoints, protocol, tls, balance, timeouts, pool, host, base } = long;
+        let protocol = match (protocol, &tls) {
+            (Some(Protocol::Http), Some(_)) => {
+                return Err(D::Error::custom(
+                    "`protocol: http` has no TLS\nwrite `protocol: https`, or remove `tls`",
+                ));
+            }
+            (Some(protocol), _) => protocol,
+            (None, Some(_)) => Protocol::Https,
+            (None, None) => Protocol::Http,
+        };
+        let tls = tls.unwrap_or_default();
+        Ok(Self { about, endpoints, protocol, tls, balance, timeouts, pool, host, base })
     }
 }
 

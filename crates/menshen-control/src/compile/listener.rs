@@ -16,7 +16,7 @@ use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
-use super::{Purpose, order, route, settings};
+use super::{Purpose, order, route, settings, tls};
 use crate::Ground;
 
 /// What a listener is compiled with.
@@ -46,13 +46,17 @@ pub(super) fn compile(
         problems.error(written.at, path.key("limits").key("head"), "a head must be allowed 1KiB to 128KiB");
     }
     let own = own_steps(name, written, place, problems);
+    let tls = match &written.tls {
+        None => None,
+        Some(written) => Some(tls::listener(written, &path, place.ground, problems)?),
+    };
     let table = table(name, written, &own, place, problems)?;
     let trusted =
         written.trusted_proxies.as_deref().or(gateway.trusted_proxies.as_deref()).unwrap_or_default();
     Some(Listener {
         name: name.into(),
         sockets: sockets(&written.bind, &path, place, problems)?,
-        tls: None,
+        tls,
         head,
         underscores: match written.underscores {
             WrittenUnderscores::Refuse => Underscores::Refuse,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use menshen_config::document::{
     Balance as WrittenBalance, CallTimeouts, Protocol, Service as Written, ServiceHost, Url,
 };
-use menshen_config::{Document, Problems, Span};
+use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
 use menshen_proxy::stats::ServiceStats;
 use menshen_proxy::{Endpoint, HostPolicy, Service, ServiceId};
 
 use super::Purpose;
+use super::tls::Identity;
 use crate::Ground;
 
 const IDLE: usize = 1024;
@@ -35,16 +36,9 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    pub(super) fn of(document: &Document, problems: &mut Problems) -> Self {
+    pub(super) fn of(document: &Document) -> Self {
         let mut services = Self::default();
         for (name, entry) in document.services.iter() {
-            if entry.protocol == Protocol::Https {
-                problems.error(
-                    entry.at,
-                    format!("services.{name}"),
-                    "services over TLS are not supported yet",
-                );
-            }
             services.add(name.into(), entry.at, entry.value.clone());
         }
         services
@@ -64,7 +58,8 @@ impl Services {
 
     /// The service behind a URL; routes to the same host and port share it.
     pub(super) fn at_url(&mut self, url: &Url, at: Span) -> ServiceId {
-        let name = format!("http://{}", url.address);
+        let scheme = if url.protocol == Protocol::Https { "https" } else { "http" };
+        let name = format!("{scheme}://{}", url.address);
         if let Some(id) = self.number(&name) {
             return id;
         }
@@ -133,6 +128,14 @@ impl Plan {
     }
 
     fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
+        let path = Path::root().key("services").key(&self.name);
+        let identity = match self.written.protocol {
+            Protocol::Http => None,
+            Protocol::Https => match Identity::of(&self.written.tls, self.at, &path, ground, problems) {
+                Some(identity) => Some(identity),
+                None => return Vec::new(),
+            },
+        };
         let mut endpoints = Vec::new();
         for endpoint in &self.written.endpoints {
             let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
@@ -143,7 +146,11 @@ impl Plan {
             };
             match addresses {
                 Ok(addresses) => {
-                    endpoints.extend(addresses.into_iter().map(|a| ground.endpoint(&authority, a, weight)));
+                    let tls = identity.as_ref().and_then(|i| i.at(&endpoint.address));
+                    let print = identity.as_ref().map(|i| i.fingerprint);
+                    endpoints.extend(addresses.into_iter().map(|address| {
+                        ground.endpoint((authority.as_str().into(), address, weight, print), tls.clone())
+                    }));
                 }
                 // A name that does not resolve now may do so later; the others serve meanwhile.
                 Err(e) => {

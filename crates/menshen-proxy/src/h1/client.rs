@@ -94,8 +94,8 @@ impl<'a> H1Client<'a> {
     }
 
     /// What to do with the connection after the exchange.
-    pub(crate) fn then(&self) -> Then {
-        self.then
+    pub(crate) fn then(&mut self) -> Then {
+        std::mem::replace(&mut self.then, Then::Drop)
     }
 
     /// Where the next request starts can be known only if the rest of this one can be read.
@@ -113,7 +113,7 @@ impl<'a> H1Client<'a> {
         let reply = &answer.reply;
         let bodiless = self.method == Method::Head || matches!(reply.head.status, 204 | 304);
         let length = match &reply.body {
-            Body::Empty if answer.call.is_some() => announced_length(reply, self.method),
+            Body::Empty if answer.call.is_some() => reply.announced_length(self.method),
             Body::Empty => Some(0),
             Body::Full(bytes) => Some(bytes.len() as u64),
             Body::Streaming if reply.transforms.length() == Length::Changed => None,
@@ -126,7 +126,7 @@ impl<'a> H1Client<'a> {
         self.encoding = match (has_content, length, self.version) {
             (false, ..) => Encoding::None,
             (true, Some(_), _) => Encoding::Plain,
-            (true, None, Version::Http11) => Encoding::Chunked,
+            (true, None, Version::Http11 | Version::Http2) => Encoding::Chunked,
             (true, None, Version::Http10) => Encoding::Plain,
         };
         self.keep_alive = self.can_keep_alive(answer.call.as_deref())
@@ -149,7 +149,7 @@ impl<'a> H1Client<'a> {
         match (self.keep_alive, self.version) {
             (false, _) => out.extend_from_slice(b"connection: close\r\n"),
             (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-            (true, Version::Http11) => {}
+            (true, Version::Http11 | Version::Http2) => {}
         }
         crate::server_timing::write(out, exchange);
         out.extend_from_slice(b"\r\n");
@@ -166,7 +166,7 @@ impl<'a> H1Client<'a> {
             let n = ready!(self.out.poll_write(cx, self.stream, rest)).map_err(|_| Failure::ClientGone)?;
             *rest = rest.get(n..).unwrap_or_default();
         }
-        Poll::Ready(Ok(()))
+        self.stream.poll_flush(cx).map_err(|_| Failure::ClientGone)
     }
 
     /// Writes all that is encoded, then `rest`.
@@ -249,7 +249,12 @@ impl<'a> H1Client<'a> {
             let is_direct = !*ended && !starved && self.sends_directly(transforms, call);
             let direct = if is_direct { call.content() } else { &[] };
             if self.out.is_empty() && direct.is_empty() {
-                return Ok(if *ended { None } else { Some(Wait::BetweenBytes) });
+                return match self.stream.poll_flush(cx) {
+                    Poll::Ready(Ok(())) if *ended => Ok(None),
+                    Poll::Ready(Ok(())) => Ok(Some(Wait::BetweenBytes)),
+                    Poll::Ready(Err(_)) => Err(Failure::ClientGone),
+                    Poll::Pending => Ok(Some(Wait::ClientWrite)),
+                };
             }
             match self.out.poll_write(cx, self.stream, direct) {
                 Poll::Ready(Ok(0)) => {}
@@ -457,7 +462,7 @@ impl Downstream for H1Client<'_> {
             self.then = Then::Drop;
             return self.finished(exchange, answer.reply, Ok(()));
         }
-        if let Err(failure) = apply_transforms(&mut answer.reply) {
+        if let Err(failure) = answer.reply.apply_transforms() {
             answer = Answer::made(Reply::of_failure(failure, exchange).into());
         }
         self.write_head(exchange, &answer);
@@ -484,15 +489,7 @@ impl Downstream for H1Client<'_> {
 
 impl H1Client<'_> {
     fn finished(&self, exchange: &mut Exchange, reply: Box<Reply>, result: Result<(), Failure>) -> Finished {
-        let cut_short = result.err();
-        let gone = matches!(cut_short, Some(Failure::ClientGone | Failure::WriteTimeout));
-        let finished = Finished {
-            status: if gone { 499 } else { reply.head.status },
-            failure: cut_short.or(reply.failure()),
-            received: self.received,
-            sent: self.sent,
-            micros: exchange.micros(),
-        };
+        let finished = Finished::of(&reply, result, exchange, self.received, self.sent);
         exchange.keep_reply(reply);
         finished
     }
@@ -503,26 +500,4 @@ fn encode_piece(out: &mut Vec<u8>, encoding: Encoding, piece: &[u8]) {
         Encoding::Chunked => write::chunk(out, piece),
         _ => out.extend_from_slice(piece),
     }
-}
-
-/// The length that a response without content announces, as to HEAD (RFC 9110 §8.6).
-fn announced_length(reply: &Reply, method: Method) -> Option<u64> {
-    if method != Method::Head && reply.head.status != 304 {
-        return Some(0);
-    }
-    let text = reply.head.fields.get(FieldName::CONTENT_LENGTH)?;
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// Content held in memory passes its transforms at once, so that its length is known.
-fn apply_transforms(reply: &mut Reply) -> Result<(), Failure> {
-    let Body::Full(body) = &reply.body else { return Ok(()) };
-    if reply.transforms.is_empty() {
-        return Ok(());
-    }
-    let mut changed = Vec::with_capacity(body.len());
-    reply.transforms.run(body, &mut changed)?;
-    reply.transforms.finish(&mut changed)?;
-    reply.body = Body::Full(changed.into());
-    Ok(())
 }

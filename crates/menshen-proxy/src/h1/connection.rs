@@ -3,10 +3,8 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use menshen_http1::{HeadLimits, Parsed};
@@ -14,15 +12,21 @@ use menshen_http1::{HeadLimits, Parsed};
 use crate::buffer::Buffer;
 use crate::exchange::{Client, Scheme};
 use crate::h1::client::H1Client;
+use crate::h2::connection::Newcomer;
+use crate::panics::{CatchPanic, Panicked};
 use crate::serve;
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::tls::TlsFacts;
 use crate::worker::{Live, Slot, Worker};
 use crate::{Exchange, Failure};
 
 /// How long a connection keeps its buffer and exchange after a request: a busy client sends the next one at once,
 /// an idle one must not hold memory.
 const LINGER: Duration = Duration::from_millis(100);
+
+/// What no HTTP/1 request is: the start of the preface of HTTP/2 (RFC 9113 §3.4).
+const H2_START: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 /// How waiting for a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ struct Connection {
 }
 
 /// What to do after a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Then {
     /// Wait for the next request.
     Idle,
@@ -55,6 +59,8 @@ pub(crate) enum Then {
     Close,
     /// Nobody is there any more, or the stream was used up.
     Drop,
+    /// Go on in HTTP/2; this was read of it.
+    Http2(Buffer),
 }
 
 /// What came of reading a head, when nothing was wrong with it.
@@ -64,16 +70,25 @@ enum Head {
     Complete,
     /// No byte is there yet.
     Nothing,
+    /// It is not HTTP/1 but the preface of HTTP/2.
+    Http2,
     /// The client closed, or stayed silent, before the first byte of one.
     Closed,
 }
 
-/// Serves a client until the connection ends.
-pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, stream: Stream, peer: SocketAddr) {
+/// Serves a client until the connection ends, or until it turns out to speak HTTP/2: then it is the result.
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    slot: Rc<Slot>,
+    stream: Stream,
+    peer: SocketAddr,
+    tls: Option<Rc<TlsFacts>>,
+) -> Option<Box<Newcomer>> {
     let local = stream.local().unwrap_or(peer);
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     let mut connection = Connection {
         deadline: worker.timers.deadline(),
-        client: Client::direct(peer, local, Scheme::Http),
+        client: Client { tls, ..Client::direct(peer, local, scheme) },
         stream,
         slot,
         served: 0,
@@ -83,14 +98,23 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, stream: Stream, peer
         let burst = Box::pin(connection.burst(&worker));
         match CatchPanic(burst).await {
             Ok(Then::Idle) => {}
-            Ok(Then::Close) => return connection.close(&worker).await,
-            Ok(Then::Drop) => return,
+            Ok(Then::Close) => {
+                connection.close(&worker).await;
+                break;
+            }
+            Ok(Then::Drop) => break,
+            Ok(Then::Http2(read)) => {
+                let Connection { stream, slot, client, .. } = connection;
+                return Some(Box::new(Newcomer { worker, slot, stream, peer, tls: client.tls, read }));
+            }
             Err(Panicked) => {
                 worker.note_panic();
-                return connection.last_words(&worker).await;
+                connection.last_words(&worker).await;
+                break;
             }
         }
     }
+    None
 }
 
 impl Connection {
@@ -126,6 +150,7 @@ impl Connection {
             match self.read_head(worker, &live, &mut buffer, &mut exchange).await {
                 Ok(Head::Complete) => {}
                 Ok(Head::Nothing) => break Then::Idle,
+                Ok(Head::Http2) => break Then::Http2(std::mem::take(&mut buffer)),
                 Ok(Head::Closed) => break Then::Drop,
                 Err(failure) => {
                     let mut client = self.client_of(worker, &mut buffer, &mut exchange);
@@ -179,7 +204,11 @@ impl Connection {
         exchange.reset(live.clone(), self.client.clone(), worker.recent());
         loop {
             skip_empty_line(buffer);
-            if is_worth_parsing(buffer.data(), parsed, &listener.head) {
+            if self.served == 0 && buffer.data().starts_with(H2_START) {
+                return Ok(Head::Http2);
+            }
+            let may_be_http2 = self.served == 0 && H2_START.starts_with(buffer.data());
+            if !may_be_http2 && is_worth_parsing(buffer.data(), parsed, &listener.head) {
                 parsed = buffer.len();
                 match exchange.request.parse(buffer.data(), &listener.head, listener.underscores) {
                     Ok(Parsed::Complete(len)) => {
@@ -276,36 +305,5 @@ fn is_worth_parsing(bytes: &[u8], parsed: usize, limits: &HeadLimits) -> bool {
 fn skip_empty_line(buffer: &mut Buffer) {
     if buffer.data().starts_with(b"\r\n") {
         buffer.consume(2);
-    }
-}
-
-/// The future panicked.
-struct Panicked;
-
-/// Turns a panic of a future into its result, so that it costs one exchange and not the worker.
-struct CatchPanic<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for CatchPanic<F> {
-    type Output = Result<F::Output, Panicked>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(Panicked)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_ends_its_own_future_and_nothing_else() {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let broken = CatchPanic(Box::pin(async { panic!("on purpose") }));
-        assert!(matches!(std::pin::pin!(broken).poll(&mut cx), Poll::Ready(Err(Panicked))));
-        let whole = CatchPanic(Box::pin(async { 7 }));
-        assert!(matches!(std::pin::pin!(whole).poll(&mut cx), Poll::Ready(Ok(7))));
     }
 }

@@ -43,6 +43,7 @@ impl Direction {
                 self.buffer.consume(n);
                 self.moved += n as u64;
             }
+            ready!(to.poll_flush(cx))?;
             match self.state {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Ending => {

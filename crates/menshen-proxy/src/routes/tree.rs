@@ -42,6 +42,14 @@ struct Candidate {
 }
 
 impl Tree {
+    /// With room for so many nodes: a large tree that grows is copied again and again. Room that is never written to
+    /// takes no memory.
+    pub(super) fn with_room_for(nodes: usize) -> Self {
+        let mut tree = Self { nodes: Vec::with_capacity(nodes + 1) };
+        tree.nodes.push(Node::default());
+        tree
+    }
+
     pub(super) fn insert(&mut self, path: &Pattern, entry: &Entry) {
         let candidate = Candidate { route: entry.route, share: entry.share.clone() };
         let mut at = 0u32;
@@ -49,7 +57,7 @@ impl Tree {
             at = match segment {
                 Segment::Rest => {
                     if let Some(node) = self.node_mut(at) {
-                        node.rest.push(candidate);
+                        add(&mut node.rest, candidate);
                     }
                     return;
                 }
@@ -69,7 +77,7 @@ impl Tree {
             };
         }
         if let Some(node) = self.node_mut(at) {
-            node.here.push(candidate);
+            add(&mut node.here, candidate);
         }
     }
 
@@ -118,7 +126,6 @@ impl Tree {
                 list.shrink_to_fit();
             }
         }
-        self.nodes.shrink_to_fit();
         conflicts
     }
 
@@ -228,6 +235,14 @@ impl Tree {
         let path = lookup.target.decoded_path();
         self.walk(0, path, &mut segments, &mut Vec::new(), &mut see);
     }
+}
+
+/// Most places have one candidate, and there may be very many places.
+fn add(list: &mut Vec<Candidate>, candidate: Candidate) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(candidate);
 }
 
 /// More conflicts than anybody reads.

@@ -1,0 +1,38 @@
+//! TLS: certificates, keys and authorities from files, and the policies made of them.
+
+mod files;
+mod listener;
+mod service;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use menshen_config::document::TlsVersion;
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
+
+pub(super) use listener::compile as listener;
+pub(super) use service::Identity;
+
+/// The one provider of cryptography, with post-quantum key exchange preferred.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+
+fn provider() -> Arc<CryptoProvider> {
+    PROVIDER.clone()
+}
+
+fn versions(minimum: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static ONLY_13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+    match minimum {
+        TlsVersion::V12 => rustls::ALL_VERSIONS,
+        TlsVersion::V13 => &ONLY_13,
+    }
+}
+
+/// A number that is the same for the same content.
+fn fingerprint(content: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,105 @@
+//! TLS with services: whom to believe, and who we are.
+
+use std::sync::{Arc, OnceLock};
+
+use menshen_config::document::{Address, ServiceTls as Written};
+use menshen_config::{Path, Problems, Span};
+use menshen_proxy::tls::ServiceTls;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::files::Files;
+use super::{fingerprint, provider, versions};
+use crate::Ground;
+
+/// How all endpoints of a service are spoken to over TLS.
+#[derive(Debug)]
+pub(in crate::compile) struct Identity {
+    config: Arc<ClientConfig>,
+    name: Option<ServerName<'static>>,
+    /// Equal for identities that believe and show the same: their connections can be shared.
+    pub(in crate::compile) fingerprint: u64,
+}
+
+impl Identity {
+    /// `None` after a problem.
+    pub(in crate::compile) fn of(
+        written: &Written,
+        at: Span,
+        path: &Path,
+        ground: &Ground,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let path = path.key("tls");
+        let name = match &written.name {
+            None => None,
+            Some(name) => match server_name(&name.value) {
+                Some(parsed) => Some(parsed),
+                None => {
+                    let message = format!("`{}` is not a host name", name.value);
+                    problems.error(name.span, path.key("name"), message);
+                    return None;
+                }
+            },
+        };
+        let mut files = Files { ground, problems };
+        let roots = match &written.ca {
+            Some(ca) => Arc::new(files.authorities(ca, &path.key("ca"))?),
+            None => system_roots(at, &path, files.problems)?,
+        };
+        let own = match &written.certificate {
+            None => None,
+            Some(own) => Some(files.certified_key(&own.chain, &own.key, &path.key("certificate"))?),
+        };
+        let believed: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
+        let shown: Option<Vec<u8>> = own.as_ref().and_then(|k| k.end_entity_cert().ok()).map(|c| c.to_vec());
+        let fingerprint =
+            fingerprint((believed, shown, written.minimum, written.name.as_ref().map(|n| &n.value)));
+        let config = ground.service_tls.try_get(
+            fingerprint,
+            |_| true,
+            || {
+                let builder = ClientConfig::builder_with_provider(provider())
+                    .with_protocol_versions(versions(written.minimum))?
+                    .with_root_certificates(roots);
+                let mut config = match own {
+                    Some(key) => {
+                        builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+                    }
+                    None => builder.with_no_client_auth(),
+                };
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Ok::<_, rustls::Error>(config)
+            },
+        );
+        let config = config.map_err(|e| files.problems.error(at, path, e.to_string())).ok()?;
+        Some(Self { config, name, fingerprint })
+    }
+
+    /// For one endpoint: without a name in the document, its host must be in its certificate.
+    pub(in crate::compile) fn at(&self, address: &Address) -> Option<ServiceTls> {
+        let name = self.name.clone().or_else(|| server_name(&address.host))?;
+        Some(ServiceTls { config: self.config.clone(), name })
+    }
+}
+
+fn server_name(text: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(text.to_owned()).ok()
+}
+
+/// The authorities of the system, read once.
+fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Option<Arc<RootCertStore>> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let roots = ROOTS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    });
+    if roots.is_empty() {
+        problems
+            .error(at, path.clone(), "this system has no certificates of authorities")
+            .hint("install the package `ca-certificates`, or name a file with `ca`");
+        return None;
+    }
+    Some(roots.clone())
+}

@@ -1,0 +1,79 @@
+//! Files that a configuration names, such as certificates: where they are, and what they held when they were last read.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// What a file looked like: its length and when it was changed; nothing if it was not there.
+type Stamp = Option<(u64, Option<SystemTime>)>;
+
+/// The files that the configuration in use names.
+#[derive(Debug, Default)]
+pub struct Files {
+    folder: PathBuf,
+    seen: Mutex<BTreeMap<PathBuf, Stamp>>,
+}
+
+impl Files {
+    /// Relative paths count from this folder.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder, seen: Mutex::default() }
+    }
+
+    /// Where a file is.
+    pub fn resolve(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// Reads a file and remembers how it looked.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.lock().insert(path.to_owned(), stamp(path));
+        std::fs::read(path)
+    }
+
+    /// Forgets what was read: the next configuration may name others.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// True when one of the files is not what it was when it was read.
+    pub fn have_changed(&self) -> bool {
+        self.lock().iter().any(|(path, was)| stamp(path) != *was)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Stamp>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_replaced_or_removed_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::in_folder(folder.path().to_owned());
+        let path = files.resolve("a.pem");
+        std::fs::write(&path, "a").unwrap();
+        assert_eq!(files.read(&path).unwrap(), b"a");
+        assert!(!files.have_changed());
+        std::fs::write(&path, "ab").unwrap();
+        assert!(files.have_changed());
+        files.read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(files.have_changed());
+        files.forget();
+        assert!(!files.have_changed());
+    }
+}
