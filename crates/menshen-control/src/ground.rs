@@ -9,7 +9,7 @@ use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
-use menshen_proxy::{Endpoint, Sockets};
+use menshen_proxy::{Endpoint, HttpVersion, Sockets};
 use rustc_hash::FxHashMap;
 
 /// Things by key; those that nobody but this list holds any more are swept.
@@ -72,8 +72,8 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
     }
 }
 
-/// What identifies an endpoint: how it is named, where it is, its weight, and how TLS is spoken with it.
-pub type EndpointKey = (Box<str>, SocketAddr, u16, Option<u64>);
+/// What identifies an endpoint: how it is named, where it is, its weight, and how it is spoken to.
+pub type EndpointKey = (Box<str>, SocketAddr, u16, HttpVersion, Option<u64>);
 
 /// The keys of session tickets, which change every few hours (RFC 5077 §5.5).
 #[derive(Debug)]
@@ -158,13 +158,14 @@ impl Ground {
 
     /// The endpoint with this identity.
     pub fn endpoint(&self, key: EndpointKey, tls: Option<ServiceTls>) -> Arc<Endpoint> {
-        let (authority, address, weight, _) = key.clone();
+        let (authority, address, weight, version, _) = key.clone();
         self.endpoints.get(key, || Endpoint {
             id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             authority,
             address,
             weight,
             tls,
+            version,
             in_flight: PerWorker::new(self.workers),
         })
     }

@@ -257,7 +257,7 @@ impl ChunkDecoder {
         if self.trailer_lines > MAX_FIELDS {
             return Err(ChunkError::TrailersTooLarge);
         }
-        if is_allowed_trailer(name) {
+        if may_be_trailer(name) {
             self.trailers.append_named(name, value);
         }
         self.trailer_line.clear();
@@ -273,8 +273,8 @@ fn trim_blanks(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Fields that must not come as trailers, because by then they were already acted upon (RFC 9110 §6.5.1).
-fn is_allowed_trailer(name: &[u8]) -> bool {
+/// False for fields that must not come as trailers, because by then they were already acted upon (RFC 9110 §6.5.1).
+pub fn may_be_trailer(name: &[u8]) -> bool {
     let id = FieldName::of(name);
     let framing_routing_or_identity = matches!(
         id,

@@ -25,7 +25,7 @@ mod strict;
 pub mod write;
 
 pub use authority::Authority;
-pub use chunked::{ChunkDecoder, ChunkError, ChunkStep};
+pub use chunked::{ChunkDecoder, ChunkError, ChunkStep, may_be_trailer};
 pub use error::HeadError;
 pub use field_name::FieldName;
 pub use fields::{Field, Fields, is_token_byte, valid_name, valid_value};

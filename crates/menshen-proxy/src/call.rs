@@ -1,51 +1,29 @@
-//! A call: one attempt of sending a request to an endpoint and reading its response, over HTTP/1.1.
+//! A call: one attempt of sending a request to an endpoint and reading its response, whatever protocol it speaks.
 
-use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::task::{Context, Poll};
 
-use menshen_http1::{Fields, HeadLimits, Parsed, RequestFraming, ResponseHead, write};
-use tokio::net::TcpStream;
+use menshen_http1::{Fields, RequestFraming, ResponseHead};
 
 use crate::body::Length;
-use crate::buffer::{Buffer, Size};
+use crate::buffer::Buffer;
 use crate::downstream::{Content, Downstream};
-use crate::forwarding::{self, Outgoing};
-use crate::h1::inbound::{Inbound, Next};
-use crate::outbound::{COPIED, Outbound};
-use crate::pool::Connection;
-use crate::snapshot::{Endpoint, HostPolicy, Route, Service};
+use crate::forwarding::Outgoing;
+use crate::h1::upstream::H1Call;
+use crate::h2::upstream::H2Call;
+use crate::snapshot::{Endpoint, HostPolicy, HttpVersion, Route, Service};
 use crate::stream::Stream;
-use crate::tls;
-use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
 use crate::{Exchange, Failure};
 
-/// Limits of response heads: services are trusted more than clients, but not without end.
-const RESPONSE_HEAD: HeadLimits = HeadLimits { head: 64 * 1024, fields: 200, target: 0 };
 /// Interim responses passed on before the final one.
-const MAX_INTERIM: u8 = 16;
+pub(crate) const MAX_INTERIM: u8 = 16;
 
-/// An attempt under way: the connection, what is still to be sent, what has come.
-pub(crate) struct Call {
-    connection: Option<Connection>,
-    worker: Rc<Worker>,
-    service: Arc<Service>,
-    endpoint: Arc<Endpoint>,
-    input: Buffer,
-    inbound: Inbound,
-    /// The request head, then encoded content.
-    out: Outbound,
-    content: Outgoing,
-    request: Request,
-    response_keeps_alive: bool,
-    is_upgrade: bool,
-    /// Content bytes and interim responses received, as a sign of progress. Bytes of a response head are none: all of
-    /// it has one deadline.
-    received: u64,
-    trailers: Option<Fields>,
+/// An attempt under way. Boxed, because answers are handed from function to function.
+pub(crate) enum Call {
+    H1(Box<H1Call>),
+    H2(Box<H2Call>),
 }
 
 /// Where an attempt goes, and what is asked for there.
@@ -56,17 +34,6 @@ pub(crate) struct Aim<'a> {
     pub(crate) target: &'a [u8],
 }
 
-/// How far the request has been sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Request {
-    /// Content may follow.
-    Open,
-    /// All is encoded, maybe not all written.
-    Encoded,
-    /// The service does not take more; it may have answered.
-    Broken,
-}
-
 impl Call {
     /// Connects, sends the request and waits for the final response head, which is left in `head`.
     pub(crate) async fn start<D: Downstream>(
@@ -75,141 +42,14 @@ impl Call {
         route: &Route,
         aim: &Aim<'_>,
         head: &mut ResponseHead,
-    ) -> Result<Box<Self>, Failure> {
-        let Aim { service, endpoint, .. } = *aim;
-        let worker = exchange.live.worker().clone();
-        let (connection, reused) = match worker.pools.take(endpoint) {
-            Some(connection) => (connection, true),
-            None => (connect(exchange, client, endpoint).await?, false),
-        };
-        if let Some(cells) = service.stats.of(worker.index) {
-            cells.attempts.add(1);
-            cells.active.add(1);
-            if reused { cells.reuses.add(1) } else { cells.connects.add(1) }
-        }
-        if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
-            in_flight.add(1);
-        }
-        let mut call = Box::new(Self {
-            connection: Some(connection),
-            input: Buffer::waiting(Size::Medium),
-            inbound: Inbound::NONE,
-            out: Outbound::new(worker.take_bytes()),
-            content: outgoing(exchange),
-            request: Request::Open,
-            response_keeps_alive: false,
-            is_upgrade: exchange.request.wants_upgrade,
-            received: 0,
-            trailers: None,
-            service: service.clone(),
-            endpoint: endpoint.clone(),
-            worker,
-        });
-        forwarding::write_request(&mut call.out.bytes, exchange, route, aim, call.content);
-        call.final_head(exchange, client, head).await?;
-        Ok(call)
-    }
-
-    async fn final_head<D: Downstream>(
-        &mut self,
-        exchange: &mut Exchange,
-        client: &mut D,
-        head: &mut ResponseHead,
-    ) -> Result<(), Failure> {
-        let mut watch = Watch::new();
-        for passed_on in 0..=MAX_INTERIM {
-            let len = poll_fn(|cx| self.poll_head(cx, exchange, client, head, &mut watch)).await?;
-            self.input.consume(len);
-            if !head.is_interim() {
-                self.accept(head);
-                return Ok(());
-            }
-            if head.status == 101 {
-                return self.accept_upgrade(exchange, head);
-            }
-            if passed_on == MAX_INTERIM {
-                break;
-            }
-            forwarding::drop_nominated(&mut head.fields);
-            client.interim(exchange, head).await?;
-            self.received = self.received.wrapping_add(1);
-        }
-        Err(Failure::BadInterim)
-    }
-
-    fn accept(&mut self, head: &mut ResponseHead) {
-        self.inbound = Inbound::of_response(head.framing);
-        self.response_keeps_alive = head.keep_alive;
-        forwarding::drop_nominated(&mut head.fields);
-        let expected = self.inbound.left().unwrap_or(u64::MAX);
-        if expected > Size::Medium.bytes() as u64 {
-            self.worker.buffers.widen(&mut self.input);
-        }
-    }
-
-    /// A 101 counts only if the client asked for this protocol (RFC 9110 §7.8).
-    fn accept_upgrade(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
-        use menshen_http1::FieldName;
-        let asked = |token: &[u8]| {
-            exchange.request.fields.members(FieldName::UPGRADE).any(|m| m.eq_ignore_ascii_case(token))
-        };
-        let mut tokens = head.fields.members(FieldName::UPGRADE);
-        match (exchange.request.wants_upgrade, tokens.next(), tokens.next()) {
-            (true, Some(token), None) if asked(token) => Ok(()),
-            _ => Err(Failure::BadInterim),
-        }
-    }
-
-    /// Sends what can be sent and reads until a head is complete; the result is its length.
-    fn poll_head<D: Downstream>(
-        &mut self,
-        cx: &mut Context<'_>,
-        exchange: &mut Exchange,
-        client: &mut D,
-        head: &mut ResponseHead,
-        watch: &mut Watch,
-    ) -> Poll<Result<usize, Failure>> {
-        let pumped = self.poll_pump(cx, exchange, client);
-        if let Poll::Ready(Err(failure)) = pumped {
-            return Poll::Ready(Err(failure));
-        }
-        if watch.is_waiting() {
-            // Woken: most probably because the response is here.
-            self.worker.buffers.lend(&mut self.input);
-        }
-        loop {
-            if !self.input.is_empty() {
-                match head.parse(self.input.data(), exchange.request.method(), &RESPONSE_HEAD) {
-                    Ok(Parsed::Complete(len)) => return Poll::Ready(Ok(len)),
-                    Ok(Parsed::Partial) if self.input.is_full() => {
-                        self.worker.buffers.enlarge(&mut self.input)
-                    }
-                    Ok(Parsed::Partial) => {}
-                    Err(e) => return Poll::Ready(Err(Failure::BadResponse(e))),
-                }
-            }
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::ServiceReset)),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Pending => break,
+    ) -> Result<Self, Failure> {
+        match aim.endpoint.version {
+            HttpVersion::Http1 => H1Call::start(exchange, client, route, aim, head).await.map(Self::H1),
+            // Boxed: the plain path must not carry its size.
+            HttpVersion::Http2 => {
+                Box::pin(H2Call::start(exchange, client, route, aim, head)).await.map(Self::H2)
             }
         }
-        let wait = if pumped.is_ready() { Wait::FirstByte } else { self.waits_for(client) };
-        if pumped.is_ready() && client.content_is_ended() && client.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failure::ClientGone));
-        }
-        watch.poll(cx, wait, self.moved(), client.deadline(), exchange).map(Err)
-    }
-
-    /// While the request is being sent: who holds it up?
-    fn waits_for<D: Downstream>(&self, client: &D) -> Wait {
-        let nothing_to_write = self.out.is_empty() && client.content().is_empty();
-        if nothing_to_write { Wait::ClientBody } else { Wait::ServiceWrite }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
-        connection.stream.poll_read(cx, &self.worker.buffers, &mut self.input)
     }
 
     /// Moves request content from the client to the service. Ready when there is no more to send.
@@ -219,139 +59,112 @@ impl Call {
         exchange: &mut Exchange,
         client: &mut D,
     ) -> Poll<Result<(), Failure>> {
-        loop {
-            if self.request == Request::Broken {
-                return Poll::Ready(Ok(()));
-            }
-            while self.request == Request::Open && self.out.has_room() {
-                match client.poll_content(cx)? {
-                    Poll::Ready(Content::Data) if self.sends_directly(exchange, client) => break,
-                    Poll::Ready(Content::Data) => self.encode(exchange, client)?,
-                    Poll::Ready(Content::End) => self.encode_end(exchange)?,
-                    Poll::Pending => break,
-                }
-            }
-            let direct = if self.request == Request::Open && self.sends_directly(exchange, client) {
-                client.content()
-            } else {
-                &[]
-            };
-            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
-            if self.out.is_empty() && direct.is_empty() {
-                if ready!(connection.stream.poll_flush(cx)).is_err() {
-                    self.request = Request::Broken;
-                }
-                return if self.request == Request::Open { Poll::Pending } else { Poll::Ready(Ok(())) };
-            }
-            match ready!(self.out.poll_write(cx, &mut connection.stream, direct)) {
-                Ok(0) => {}
-                Ok(from_content) => client.consume(from_content),
-                // The service may have answered before it closed; the answer is worth reading.
-                Err(_) => self.request = Request::Broken,
-            }
+        match self {
+            Self::H1(call) => call.poll_pump(cx, exchange, client),
+            Self::H2(call) => call.poll_pump(cx, exchange, client),
         }
-    }
-
-    /// Large pieces of a body of known length are written from where they are.
-    fn sends_directly<D: Downstream>(&self, exchange: &Exchange, client: &D) -> bool {
-        matches!(self.content, Outgoing::Length(_))
-            && exchange.transforms.is_empty()
-            && client.content().len() > COPIED
-    }
-
-    fn encode<D: Downstream>(&mut self, exchange: &mut Exchange, client: &mut D) -> Result<(), Failure> {
-        let piece = client.content();
-        let n = piece.len();
-        if exchange.transforms.is_empty() {
-            encode_piece(&mut self.out.bytes, self.content, piece);
-        } else {
-            let mut changed = Vec::new();
-            exchange.transforms.run(piece, &mut changed)?;
-            encode_piece(&mut self.out.bytes, self.content, &changed);
-        }
-        client.consume(n);
-        Ok(())
-    }
-
-    fn encode_end(&mut self, exchange: &mut Exchange) -> Result<(), Failure> {
-        if !exchange.transforms.is_empty() {
-            let mut rest = Vec::new();
-            exchange.transforms.finish(&mut rest)?;
-            encode_piece(&mut self.out.bytes, self.content, &rest);
-        }
-        if self.content == Outgoing::Chunked {
-            self.out.bytes.extend_from_slice(write::LAST_CHUNK);
-        }
-        self.request = Request::Encoded;
-        Ok(())
     }
 
     /// Waits for response content; then [`Call::content`] has some.
     pub(crate) fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
-        loop {
-            match self.inbound.advance(&mut self.input, &mut self.trailers) {
-                Ok(Next::Data) => return Poll::Ready(Ok(Content::Data)),
-                Ok(Next::End) => return Poll::Ready(Ok(Content::End)),
-                Ok(Next::NeedMore) => {}
-                Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
-            }
-            match ready!(self.poll_read(cx)) {
-                Ok(0) if self.inbound.close() => {}
-                Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
-                Ok(n) => self.received = self.received.wrapping_add(n as u64),
-            }
+        match self {
+            Self::H1(call) => call.poll_content(cx),
+            Self::H2(call) => call.poll_content(cx),
         }
     }
 
     /// The response content at hand.
     pub(crate) fn content(&self) -> &[u8] {
-        self.input.data().get(..self.inbound.ready()).unwrap_or_default()
+        match self {
+            Self::H1(call) => call.content(),
+            Self::H2(call) => call.content(),
+        }
     }
 
     /// `n` bytes of the content at hand were used.
     pub(crate) fn consume(&mut self, n: usize) {
-        self.inbound.consume(&mut self.input, n);
+        match self {
+            Self::H1(call) => call.consume(n),
+            Self::H2(call) => call.consume(n),
+        }
     }
 
-    /// True when content follows the head.
+    /// True when more content, or its end, follows.
     pub(crate) fn has_content(&self) -> bool {
-        !self.inbound.is_ended()
+        match self {
+            Self::H1(call) => call.has_content(),
+            Self::H2(call) => call.has_content(),
+        }
     }
 
     /// The trailers of the response, once its content has ended.
     pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
-        self.trailers.take()
+        match self {
+            Self::H1(call) => call.take_trailers(),
+            Self::H2(call) => call.take_trailers(),
+        }
     }
 
     /// A number that changes when bytes move either way.
     pub(crate) fn moved(&self) -> u64 {
-        self.out.moved().wrapping_add(self.received)
+        match self {
+            Self::H1(call) => call.moved(),
+            Self::H2(call) => call.moved(),
+        }
     }
 
     /// The connection and what was read ahead, for a tunnel.
-    pub(crate) fn into_tunnel(mut self: Box<Self>) -> Option<(Stream, Buffer)> {
-        let input = std::mem::take(&mut self.input);
-        self.connection.take().map(|connection| (connection.stream, input))
+    pub(crate) fn into_tunnel(self) -> Option<(Stream, Buffer)> {
+        match self {
+            Self::H1(call) => call.into_tunnel(),
+            Self::H2(_) => None,
+        }
     }
 
-    /// Gives the connection back if both messages are complete and nothing else came.
-    pub(crate) fn finish(mut self: Box<Self>) {
-        let is_clean = self.inbound.is_ended()
-            && self.input.is_empty()
-            && self.request == Request::Encoded
-            && self.out.is_empty()
-            && self.response_keeps_alive
-            && !self.is_upgrade;
-        if let Some(connection) = self.connection.take().filter(|_| is_clean) {
-            self.worker.pools.give(&self.service, &self.endpoint, connection, self.worker.recent());
+    /// Gives the connection back, if it can carry more.
+    pub(crate) fn finish(self) {
+        match self {
+            Self::H1(call) => call.finish(),
+            // The connection is shared and was never away.
+            Self::H2(_) => {}
         }
     }
 }
 
-impl Drop for Call {
+/// An attempt is counted as long as this lives.
+pub(crate) struct UnderWay {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+/// Whether an attempt goes over a connection that carried requests before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    New,
+    Used,
+}
+
+impl UnderWay {
+    pub(crate) fn new(worker: Rc<Worker>, aim: &Aim<'_>, carrier: Carrier) -> Self {
+        let (service, endpoint) = (aim.service.clone(), aim.endpoint.clone());
+        if let Some(cells) = service.stats.of(worker.index) {
+            cells.attempts.add(1);
+            cells.active.add(1);
+            match carrier {
+                Carrier::New => cells.connects.add(1),
+                Carrier::Used => cells.reuses.add(1),
+            }
+        }
+        if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
+            in_flight.add(1);
+        }
+        Self { worker, service, endpoint }
+    }
+}
+
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.worker.buffers.give(std::mem::take(&mut self.input));
-        self.worker.give_bytes(std::mem::take(&mut self.out.bytes));
         if let Some(cells) = self.service.stats.of(self.worker.index) {
             cells.active.sub(1);
         }
@@ -361,15 +174,8 @@ impl Drop for Call {
     }
 }
 
-fn encode_piece(out: &mut Vec<u8>, content: Outgoing, piece: &[u8]) {
-    match content {
-        Outgoing::Chunked => write::chunk(out, piece),
-        _ => out.extend_from_slice(piece),
-    }
-}
-
 /// How the request's content will be sent.
-fn outgoing(exchange: &Exchange) -> Outgoing {
+pub(crate) fn outgoing(exchange: &Exchange) -> Outgoing {
     let changed = !exchange.transforms.is_empty() && exchange.transforms.length() == Length::Changed;
     match exchange.request.framing {
         RequestFraming::None => Outgoing::None,
@@ -377,42 +183,4 @@ fn outgoing(exchange: &Exchange) -> Outgoing {
         RequestFraming::Length(n) => Outgoing::Length(n),
         RequestFraming::Chunked => Outgoing::Chunked,
     }
-}
-
-/// Connects, with TLS where the endpoint speaks it, within the time for that.
-async fn connect<D: Downstream>(
-    exchange: &Exchange,
-    client: &mut D,
-    endpoint: &Endpoint,
-) -> Result<Connection, Failure> {
-    let tcp = within(exchange, client, TcpStream::connect(endpoint.address)).await?;
-    let tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
-    let stream = match &endpoint.tls {
-        None => Stream::new(tcp),
-        Some(tls) => {
-            let _ = tcp.set_nodelay(true);
-            within(exchange, client, Box::pin(tls::connect(tls, tcp))).await?.map_err(|error| {
-                tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
-                Failure::ServiceTlsFailed
-            })?
-        }
-    };
-    Ok(Connection { stream, born: Instant::now() })
-}
-
-/// Waits for a part of connecting, at most as long as connecting may take.
-async fn within<D: Downstream, F: Future>(
-    exchange: &Exchange,
-    client: &mut D,
-    connecting: F,
-) -> Result<F::Output, Failure> {
-    let mut connecting = std::pin::pin!(connecting);
-    let mut watch = Watch::new();
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(result));
-        }
-        watch.poll(cx, Wait::Connect, 0, client.deadline(), exchange).map(Err)
-    })
-    .await
 }

@@ -93,6 +93,8 @@ pub enum Failure {
     Misdirected,
     /// The endpoint did not accept in time.
     ConnectTimeout,
+    /// The service said that it has not looked at the request.
+    ServiceRefused,
     /// The connection broke before the response head.
     ServiceReset,
     /// The response head was refused by the codec.
@@ -130,6 +132,7 @@ impl Failure {
             Self::FaultInjected { status } => status,
             Self::ConnectFailed
             | Self::ServiceTlsFailed
+            | Self::ServiceRefused
             | Self::ServiceReset
             | Self::BadResponse(_)
             | Self::BadInterim
@@ -175,6 +178,7 @@ impl Failure {
             Self::ConnectFailed => "connect-failed",
             Self::ServiceTlsFailed => "service-tls-failed",
             Self::ConnectTimeout => "connect-timeout",
+            Self::ServiceRefused => "service-refused",
             Self::ServiceReset => "service-reset",
             Self::BadResponse(_) => "bad-response-head",
             Self::BadInterim => "bad-interim",
@@ -217,6 +221,7 @@ impl Failure {
             Self::ConnectFailed
             | Self::ServiceTlsFailed
             | Self::ConnectTimeout
+            | Self::ServiceRefused
             | Self::ServiceReset
             | Self::BadResponse(_)
             | Self::BadInterim
@@ -236,7 +241,9 @@ impl Failure {
     /// Whether another attempt is sane.
     pub fn retry(self) -> Retry {
         match self {
-            Self::ConnectFailed | Self::ServiceTlsFailed | Self::ConnectTimeout => Retry::Always,
+            Self::ConnectFailed | Self::ServiceTlsFailed | Self::ServiceRefused | Self::ConnectTimeout => {
+                Retry::Always
+            }
             Self::ServiceReset => Retry::IfIdempotent,
             _ => Retry::Never,
         }
@@ -273,6 +280,7 @@ impl Failure {
             Self::ConnectFailed => "The service cannot be reached.",
             Self::ServiceTlsFailed => "The service cannot be reached securely.",
             Self::ConnectTimeout => "The service did not accept the connection in time.",
+            Self::ServiceRefused => "The service takes no requests at the moment.",
             Self::ServiceReset => "The service closed the connection without an answer.",
             Self::BadResponse(_) => "The service's answer is not valid HTTP/1.1.",
             Self::BadInterim => "The service sent interim answers that nobody asked for.",

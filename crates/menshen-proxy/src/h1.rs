@@ -4,3 +4,4 @@ pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod inbound;
 pub(crate) mod tunnel;
+pub(crate) mod upstream;

@@ -6,6 +6,8 @@ pub(crate) mod connection;
 mod convert;
 mod io;
 mod meter;
+pub(crate) mod pool;
+pub(crate) mod upstream;
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -12,6 +12,7 @@ mod call;
 pub mod chain;
 mod clock;
 pub mod condition;
+mod connect;
 mod downstream;
 mod exchange;
 mod failure;
@@ -53,7 +54,7 @@ pub use notes::Notes;
 pub use reply::{Maker, Reply};
 pub use rewrite::Rewrite;
 pub use snapshot::{
-    Action, ClientTimeouts, EncodedSlashes, Endpoint, FixedReply, Forwarding, Gateway, HostPolicy, Listener,
-    ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot, Timeouts,
+    Action, ClientTimeouts, EncodedSlashes, Endpoint, FixedReply, Forwarding, Gateway, HostPolicy,
+    HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot, Timeouts,
 };
 pub use worker::{Live, Seat, Wish, run};

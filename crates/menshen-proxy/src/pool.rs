@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::h2::pool::Connections;
 use crate::snapshot::{Endpoint, Service};
 use crate::stream::Stream;
 
@@ -24,8 +26,10 @@ pub(crate) struct Connection {
 }
 
 /// The pools of a worker, by the number of the endpoint.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Pools {
+    /// Connections over HTTP/2, which are shared while they carry requests.
+    pub(crate) multiplexed: Rc<Connections>,
     idle: RefCell<HashMap<u32, Vec<Idle>, FxBuildHasher>>,
 }
 
@@ -54,6 +58,7 @@ impl Pools {
 
     /// Closes connections that idled too long or were closed by the endpoint.
     pub(crate) fn sweep(&self, now: Instant) {
+        self.multiplexed.sweep(now);
         let mut pools = self.idle.borrow_mut();
         for list in pools.values_mut() {
             list.retain_mut(|i| now < i.until && i.connection.stream.is_quiet());

@@ -23,10 +23,10 @@ const MAX_FORWARDS: u8 = 8;
 const MAX_ATTEMPTS: usize = 3;
 
 /// A reply, and the call whose content it carries.
-/// Both are boxed, because answers are handed from function to function.
 pub(crate) struct Answer {
+    /// Boxed, because answers are handed from function to function.
     pub(crate) reply: Box<Reply>,
-    pub(crate) call: Option<Box<Call>>,
+    pub(crate) call: Option<Call>,
 }
 
 impl Answer {

@@ -303,6 +303,16 @@ pub struct Service {
     pub stats: Arc<ServiceStats>,
 }
 
+/// Which HTTP an endpoint is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: over TLS if there is TLS, else with prior knowledge (RFC 9113 §3.3).
+    Http2,
+}
+
 /// One place where a service runs. Its identity is its number, which outlives generations.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -316,6 +326,8 @@ pub struct Endpoint {
     pub weight: u16,
     /// How it is spoken to over TLS, if it is.
     pub tls: Option<ServiceTls>,
+    /// Which HTTP it is spoken to in.
+    pub version: HttpVersion,
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
 }

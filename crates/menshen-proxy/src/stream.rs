@@ -41,6 +41,17 @@ impl Stream {
         }
     }
 
+    /// True when TLS was agreed on with HTTP/2 in it (RFC 7301).
+    pub(crate) fn agreed_on_h2(&self) -> bool {
+        match self {
+            Self::Tls(tls) => match &**tls {
+                TlsStream::Client(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
+                TlsStream::Server(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
+            },
+            Self::Tcp(_) => false,
+        }
+    }
+
     pub(crate) fn local(&self) -> Option<SocketAddr> {
         self.tcp().local_addr().ok()
     }

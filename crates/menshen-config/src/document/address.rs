@@ -27,11 +27,36 @@ pub struct Address {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
-    /// Plain HTTP.
+    /// HTTP/1.1 without TLS.
     #[default]
     Http,
-    /// HTTP over TLS.
+    /// HTTP/1.1 over TLS.
     Https,
+    /// HTTP/2 over TLS.
+    H2,
+    /// HTTP/2 without TLS, with prior knowledge.
+    H2c,
+}
+
+impl Protocol {
+    /// True when TLS is spoken.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::H2)
+    }
+
+    /// What URLs with it start with.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::H2 => "h2",
+            Self::H2c => "h2c",
+        }
+    }
+
+    fn port(self) -> u16 {
+        if self.is_tls() { 443 } else { 80 }
+    }
 }
 
 /// Where a call can go: `http://127.0.0.1:3000/base`.
@@ -88,13 +113,14 @@ impl FromText for Url {
 
     fn from_text(text: &str) -> Result<Self, Refusal> {
         let refused = || Refusal::new(format!("`{text}` is not a URL that can be called"));
-        let (protocol, port, rest) = if let Some(rest) = text.strip_prefix("http://") {
-            (Protocol::Http, 80, rest)
-        } else if let Some(rest) = text.strip_prefix("https://") {
-            (Protocol::Https, 443, rest)
-        } else {
+        let all = [Protocol::Http, Protocol::Https, Protocol::H2, Protocol::H2c];
+        let named = text.split_once("://").and_then(|(scheme, rest)| {
+            Some((all.into_iter().find(|protocol| protocol.scheme() == scheme)?, rest))
+        });
+        let Some((protocol, rest)) = named else {
             return Err(refused().hint("write `http://host:port` or `https://host:port`"));
         };
+        let port = protocol.port();
         let (authority, base) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             // It may hold a password: the text is not repeated.
@@ -129,11 +155,7 @@ pub(super) fn base_path(text: &str) -> Result<Box<str>, Refusal> {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
-            Protocol::Http => "http",
-            Protocol::Https => "https",
-        };
-        write!(f, "{protocol}://{}{}", self.address, self.base)
+        write!(f, "{}://{}{}", self.protocol.scheme(), self.address, self.base)
     }
 }
 
@@ -144,9 +166,9 @@ text_type!(Address, "Address", {
 });
 
 text_type!(Url, "Url", {
-    "pattern": "^https?://[^/?#@]+(/[^?#]*)?$",
+    "pattern": "^(https?|h2c?)://[^/?#@]+(/[^?#]*)?$",
     "description": "where a call can go; its path is put in front of every path",
-    "examples": ["http://127.0.0.1:3000", "http://127.0.0.1:3000/base"]
+    "examples": ["http://127.0.0.1:3000", "http://127.0.0.1:3000/base", "h2c://127.0.0.1:50051"]
 });
 
 /// A plain path such as `/users` that is taken away from or put in front of others: it starts with `/`, does not end

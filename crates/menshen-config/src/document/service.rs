@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Service {
         };
         let Long { about, endpoints, protocol, tls, balance, timeouts, pool, host, base } = long;
         let protocol = match (protocol, &tls) {
-            (Some(Protocol::Http), Some(_)) => {
+            (Some(plain), Some(_)) if !plain.is_tls() => {
                 return Err(D::Error::custom(
                     "`protocol: http` has no TLS\nwrite `protocol: https`, or remove `tls`",
                 ));

@@ -80,8 +80,8 @@ fn service(node: &mut Node) {
         let address = map(span, [("address", Node::text(span, address.to_string()))]);
         let endpoints = Node { span, value: Value::List(vec![address]) };
         let mut long = vec![("endpoints", endpoints)];
-        if protocol == Protocol::Https {
-            long.push(("protocol", plain(span, "https")));
+        if protocol != Protocol::Http {
+            long.push(("protocol", plain(span, protocol.scheme())));
         }
         if !base.is_empty() {
             long.push(("base", plain(span, base)));

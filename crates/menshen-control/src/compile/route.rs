@@ -120,11 +120,6 @@ fn action(
             (Action::Service { service, base }, Some(service))
         }
         Target::Url(url) => {
-            if url.protocol == menshen_config::document::Protocol::Https {
-                problems
-                    .error(at, to(), "services over TLS are not supported yet")
-                    .hint("use http:// for now");
-            }
             let service = place.services.at_url(url, at);
             (Action::Service { service, base: url.base.clone() }, Some(service))
         }

@@ -10,7 +10,7 @@ use menshen_config::document::{
 use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
 use menshen_proxy::stats::ServiceStats;
-use menshen_proxy::{Endpoint, HostPolicy, Service, ServiceId};
+use menshen_proxy::{Endpoint, HostPolicy, HttpVersion, Service, ServiceId};
 
 use super::Purpose;
 use super::tls::Identity;
@@ -58,8 +58,7 @@ impl Services {
 
     /// The service behind a URL; routes to the same host and port share it.
     pub(super) fn at_url(&mut self, url: &Url, at: Span) -> ServiceId {
-        let scheme = if url.protocol == Protocol::Https { "https" } else { "http" };
-        let name = format!("{scheme}://{}", url.address);
+        let name = format!("{}://{}", url.protocol.scheme(), url.address);
         if let Some(id) = self.number(&name) {
             return id;
         }
@@ -129,9 +128,14 @@ impl Plan {
 
     fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
         let path = Path::root().key("services").key(&self.name);
-        let identity = match self.written.protocol {
-            Protocol::Http => None,
-            Protocol::Https => match Identity::of(&self.written.tls, self.at, &path, ground, problems) {
+        let protocol = self.written.protocol;
+        let version = match protocol {
+            Protocol::Http | Protocol::Https => HttpVersion::Http1,
+            Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
+        };
+        let identity = match protocol.is_tls() {
+            false => None,
+            true => match Identity::of(&self.written.tls, version, self.at, &path, ground, problems) {
                 Some(identity) => Some(identity),
                 None => return Vec::new(),
             },
@@ -149,7 +153,8 @@ impl Plan {
                     let tls = identity.as_ref().and_then(|i| i.at(&endpoint.address));
                     let print = identity.as_ref().map(|i| i.fingerprint);
                     endpoints.extend(addresses.into_iter().map(|address| {
-                        ground.endpoint((authority.as_str().into(), address, weight, print), tls.clone())
+                        let key = (authority.as_str().into(), address, weight, version, print);
+                        ground.endpoint(key, tls.clone())
                     }));
                 }
                 // A name that does not resolve now may do so later; the others serve meanwhile.

@@ -23,7 +23,7 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 36] {
+fn kinds() -> [Failure; 37] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
@@ -53,6 +53,7 @@ fn kinds() -> [Failure; 36] {
         ConnectFailed,
         ServiceTlsFailed,
         ConnectTimeout,
+        ServiceRefused,
         ServiceReset,
         BadResponse(HeadError::StartLine),
         BadInterim,

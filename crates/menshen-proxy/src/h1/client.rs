@@ -129,7 +129,7 @@ impl<'a> H1Client<'a> {
             (true, None, Version::Http11 | Version::Http2) => Encoding::Chunked,
             (true, None, Version::Http10) => Encoding::Plain,
         };
-        self.keep_alive = self.can_keep_alive(answer.call.as_deref())
+        self.keep_alive = self.can_keep_alive(answer.call.as_ref())
             && (length.is_some() || self.encoding != Encoding::Plain)
             && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_) | Failure::BodyTimeout));
 
@@ -334,7 +334,7 @@ impl<'a> H1Client<'a> {
     }
 
     /// Sends the 101 and carries bytes both ways.
-    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Box<Call>) -> Result<(), Failure> {
+    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
         write::status_line(&mut self.out.bytes, &reply.head);
         write::end_to_end_fields(&mut self.out.bytes, &reply.head.fields, NameSet::default());
         self.out.bytes.extend_from_slice(b"connection: upgrade\r\n");

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use menshen_config::document::{Address, ServiceTls as Written};
 use menshen_config::{Path, Problems, Span};
+use menshen_proxy::HttpVersion;
 use menshen_proxy::tls::ServiceTls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -25,6 +26,7 @@ impl Identity {
     /// `None` after a problem.
     pub(in crate::compile) fn of(
         written: &Written,
+        version: HttpVersion,
         at: Span,
         path: &Path,
         ground: &Ground,
@@ -54,7 +56,7 @@ impl Identity {
         let believed: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
         let shown: Option<Vec<u8>> = own.as_ref().and_then(|k| k.end_entity_cert().ok()).map(|c| c.to_vec());
         let fingerprint =
-            fingerprint((believed, shown, written.minimum, written.name.as_ref().map(|n| &n.value)));
+            fingerprint((believed, shown, written.minimum, version, written.name.as_ref().map(|n| &n.value)));
         let config = ground.service_tls.try_get(
             fingerprint,
             |_| true,
@@ -68,7 +70,11 @@ impl Identity {
                     }
                     None => builder.with_no_client_auth(),
                 };
-                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                let protocol: &[u8] = match version {
+                    HttpVersion::Http1 => b"http/1.1",
+                    HttpVersion::Http2 => b"h2",
+                };
+                config.alpn_protocols = vec![protocol.to_vec()];
                 Ok::<_, rustls::Error>(config)
             },
         );

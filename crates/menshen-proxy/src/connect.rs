@@ -1,0 +1,51 @@
+//! Connecting to an endpoint, with TLS where it speaks it.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+
+use crate::downstream::Downstream;
+use crate::snapshot::{Endpoint, HttpVersion};
+use crate::stream::Stream;
+use crate::wait::{Wait, Watch};
+use crate::{Exchange, Failure, tls};
+
+/// Connects within the time for that.
+pub(crate) async fn connect<D: Downstream>(
+    exchange: &Exchange,
+    client: &D,
+    endpoint: &Endpoint,
+) -> Result<Stream, Failure> {
+    let tcp = within(exchange, client, TcpStream::connect(endpoint.address)).await?;
+    let tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
+    let Some(tls) = &endpoint.tls else { return Ok(Stream::new(tcp)) };
+    let _ = tcp.set_nodelay(true);
+    let stream = within(exchange, client, Box::pin(tls::connect(tls, tcp))).await?;
+    let stream = stream.map_err(|error| {
+        tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
+        Failure::ServiceTlsFailed
+    })?;
+    if endpoint.version == HttpVersion::Http2 && !stream.agreed_on_h2() {
+        tracing::warn!(endpoint = %endpoint.authority, "a service does not speak HTTP/2 over TLS (ALPN)");
+        return Err(Failure::ServiceTlsFailed);
+    }
+    Ok(stream)
+}
+
+/// Waits for a part of connecting, at most as long as connecting may take.
+pub(crate) async fn within<D: Downstream, F: Future>(
+    exchange: &Exchange,
+    client: &D,
+    connecting: F,
+) -> Result<F::Output, Failure> {
+    let mut connecting = std::pin::pin!(connecting);
+    let mut watch = Watch::new();
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(Ok(result));
+        }
+        watch.poll(cx, Wait::Connect, 0, client.deadline(), exchange).map(Err)
+    })
+    .await
+}
