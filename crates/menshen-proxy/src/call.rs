@@ -15,7 +15,7 @@ use crate::h2::upstream::H2Call;
 use crate::snapshot::{Endpoint, HostPolicy, HttpVersion, Route, Service};
 use crate::stream::Stream;
 use crate::worker::Worker;
-use crate::{Exchange, Failure};
+use crate::{Exchange, Failure, grpc};
 
 /// Interim responses passed on before the final one.
 pub(crate) const MAX_INTERIM: u8 = 16;
@@ -97,12 +97,19 @@ impl Call {
         }
     }
 
-    /// The trailers of the response, once its content has ended.
-    pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
-        match self {
+    /// The trailers of the response that may go on to the client, once its content has ended: those that the route
+    /// names; all of them for gRPC, which tells its status there.
+    pub(crate) fn take_trailers(&mut self, exchange: &Exchange) -> Fields {
+        let trailers = match self {
             Self::H1(call) => call.take_trailers(),
             Self::H2(call) => call.take_trailers(),
+        };
+        let mut trailers = trailers.unwrap_or_default();
+        if !trailers.is_empty() && !grpc::is_grpc(&exchange.request.fields) {
+            let allowed = &exchange.route().trailers;
+            trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
         }
+        trailers
     }
 
     /// A number that changes when bytes move either way.

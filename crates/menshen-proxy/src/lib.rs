@@ -18,6 +18,7 @@ mod exchange;
 mod failure;
 mod filter;
 mod forwarding;
+mod grpc;
 mod h1;
 mod h2;
 mod listener;

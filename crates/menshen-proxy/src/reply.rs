@@ -68,7 +68,10 @@ impl Reply {
             json.push('"');
         }
         json.push_str("}\n");
-        let mut reply = Self::with_body(status, "application/problem+json", json);
+        let mut reply = match crate::grpc::is_grpc(&exchange.request.fields) {
+            true => crate::grpc::failure(failure),
+            false => Self::with_body(status, "application/problem+json", json),
+        };
         reply.maker = Maker::Failure(failure);
         reply.head.fields.set(FieldName::CACHE_CONTROL, b"no-store");
         if let Some(seconds) = failure.retry_after() {

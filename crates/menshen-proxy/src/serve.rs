@@ -15,7 +15,7 @@ use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
-use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding};
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc};
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
@@ -101,6 +101,9 @@ fn find_route(exchange: &mut Exchange, live: &Live) {
     let route = live.route(exchange.route);
     exchange.timeouts = route.timeouts;
     exchange.body_limit = route.body_limit;
+    if grpc::is_grpc(&exchange.request.fields) {
+        grpc::limit(&mut exchange.timeouts, &exchange.request.fields);
+    }
 }
 
 /// The filters of a route around what it leads to. `from` is the first step to run: routes that are

@@ -301,10 +301,7 @@ impl<'a> H1Client<'a> {
             self.sent += rest.len() as u64;
         }
         if self.encoding == Encoding::Chunked {
-            let mut trailers = call.take_trailers().unwrap_or_default();
-            let allowed = &exchange.route().trailers;
-            trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
-            write::last_chunk(&mut self.out.bytes, &trailers);
+            write::last_chunk(&mut self.out.bytes, &call.take_trailers(exchange));
         }
         Ok(())
     }

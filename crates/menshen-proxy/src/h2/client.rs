@@ -242,9 +242,7 @@ impl<'a> H2Client<'a> {
 
     /// Trailers that the route lets through, or an empty frame.
     fn send_end(&mut self, exchange: &Exchange, call: &mut Call) -> Result<(), Failure> {
-        let mut trailers = call.take_trailers().unwrap_or_default();
-        let allowed = &exchange.route().trailers;
-        trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
+        let trailers = call.take_trailers(exchange);
         if trailers.is_empty() {
             return self.send_data(Bytes::new(), true);
         }

@@ -1,0 +1,142 @@
+//! What is different for gRPC: failures are told as a status of its own, deadlines come with the request
+//! (gRPC over HTTP/2, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+
+use std::time::Duration;
+
+use menshen_http1::{FieldName, Fields};
+
+use crate::{Failure, Reply, Timeouts};
+
+/// The field that a deadline comes in.
+const TIMEOUT: &[u8] = b"grpc-timeout";
+
+/// The codes of gRPC that a gateway has a use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    Cancelled = 1,
+    DeadlineExceeded = 4,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+    Unauthenticated = 16,
+}
+
+/// True when a message says that it is gRPC, whatever the encoding of its messages.
+pub(crate) fn is_grpc(fields: &Fields) -> bool {
+    let Some(kind) = fields.get(FieldName::CONTENT_TYPE) else { return false };
+    let Some((start, rest)) = kind.split_at_checked(b"application/grpc".len()) else { return false };
+    start.eq_ignore_ascii_case(b"application/grpc") && matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
+/// How long the caller waits for the answer, as it says: a number of at most eight digits and a unit.
+fn timeout(fields: &Fields) -> Option<Duration> {
+    let (unit, digits) = fields.get_named(TIMEOUT)?.split_last()?;
+    if digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(n * 3600),
+        b'M' => Duration::from_secs(n * 60),
+        b'S' => Duration::from_secs(n),
+        b'm' => Duration::from_millis(n),
+        b'u' => Duration::from_micros(n),
+        b'n' => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+/// The reply for a failure: trailers only, because clients of gRPC look nowhere else.
+pub(crate) fn failure(failure: Failure) -> Reply {
+    let mut reply = Reply::new(200);
+    let fields = &mut reply.head.fields;
+    fields.set(FieldName::CONTENT_TYPE, b"application/grpc");
+    fields.set_named(b"grpc-status", itoa::Buffer::new().format(code(failure) as u8).as_bytes());
+    let message = format!("{}: {}", failure.code(), failure.text());
+    fields.set_named(b"grpc-message", percent_encoded(&message).as_bytes());
+    reply
+}
+
+fn code(failure: Failure) -> Code {
+    match (failure, failure.status()) {
+        (Failure::RateLimited { .. } | Failure::BodyTooLarge, _) => Code::ResourceExhausted,
+        (_, 499) => Code::Cancelled,
+        (_, 401) => Code::Unauthenticated,
+        (_, 403) => Code::PermissionDenied,
+        (_, 404 | 405 | 501) => Code::Unimplemented,
+        (_, 408 | 504) => Code::DeadlineExceeded,
+        (_, 502 | 503) => Code::Unavailable,
+        _ => Code::Internal,
+    }
+}
+
+/// `grpc-message` is percent-encoded: visible ASCII but `%` stays.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// Times for a call: its streams may be silent as long as a tunnel, and the caller's own deadline holds.
+pub(crate) fn limit(timeouts: &mut Timeouts, fields: &Fields) {
+    let silent = timeouts.tunnel;
+    for time in [&mut timeouts.body, &mut timeouts.first_byte, &mut timeouts.between_bytes] {
+        *time = silent.max(*time);
+    }
+    if let Some(asked_for) = timeout(fields) {
+        timeouts.total = Some(timeouts.total.map_or(asked_for, |total| total.min(asked_for)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(name: &str, value: &str) -> Fields {
+        let mut fields = Fields::new();
+        fields.append_named(name.as_bytes(), value.as_bytes());
+        fields
+    }
+
+    #[test]
+    fn grpc_is_told_by_its_content_type() {
+        for kind in ["application/grpc", "application/grpc+proto", "Application/GRPC; charset=utf-8"] {
+            assert!(is_grpc(&fields("content-type", kind)), "{kind}");
+        }
+        for kind in ["application/grpc-web", "application/json", "application/grpcx"] {
+            assert!(!is_grpc(&fields("content-type", kind)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn deadlines_are_read_in_every_unit_and_nonsense_is_none() {
+        let of = |text| timeout(&fields("grpc-timeout", text));
+        assert_eq!(of("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(of("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(of("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        for nonsense in ["", "m", "10", "10s", "-1S", "123456789S", "1.5S"] {
+            assert!(of(nonsense).is_none(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn failures_become_statuses_that_clients_act_upon() {
+        let status = |f: Failure| failure(f).head.fields.get_named(b"grpc-status").map(<[u8]>::to_vec);
+        assert_eq!(status(Failure::ConnectFailed), Some(b"14".to_vec()));
+        assert_eq!(status(Failure::TotalTimeout), Some(b"4".to_vec()));
+        assert_eq!(status(Failure::RateLimited { retry_after: 1 }), Some(b"8".to_vec()));
+        assert_eq!(status(Failure::NoRoute), Some(b"12".to_vec()));
+    }
+
+    #[test]
+    fn messages_are_percent_encoded() {
+        assert_eq!(percent_encoded("100% é\n"), "100%25 %C3%A9%0A");
+    }
+}
