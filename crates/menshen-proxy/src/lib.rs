@@ -41,6 +41,7 @@ mod timers;
 pub mod tls;
 pub mod trace;
 mod wait;
+mod websocket;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};

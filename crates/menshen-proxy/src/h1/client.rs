@@ -294,14 +294,15 @@ impl<'a> H1Client<'a> {
         transforms: &mut Transforms,
         call: &mut Call,
     ) -> Result<(), Failure> {
+        let mut trailers = call.take_trailers(exchange);
         if !transforms.is_empty() {
             let mut rest = Vec::new();
-            transforms.finish(&mut rest)?;
+            transforms.finish_with(&mut trailers, &mut rest)?;
             encode_piece(&mut self.out.bytes, self.encoding, &rest);
             self.sent += rest.len() as u64;
         }
         if self.encoding == Encoding::Chunked {
-            write::last_chunk(&mut self.out.bytes, &call.take_trailers(exchange));
+            write::last_chunk(&mut self.out.bytes, &trailers);
         }
         Ok(())
     }
@@ -343,8 +344,13 @@ impl<'a> H1Client<'a> {
         let from_client = std::mem::take(self.buffer);
         let idle = exchange.timeouts.tunnel;
         let client = (&mut *self.stream, from_client);
+        let protocol = match token.eq_ignore_ascii_case(b"websocket") {
+            true => tunnel::Protocol::WebSocket,
+            false => tunnel::Protocol::Unknown,
+        };
+        let service = (&mut service, from_service);
         let carried =
-            tunnel::run(self.worker, self.deadline, idle, client, (&mut service, from_service)).await;
+            tunnel::run(self.worker, self.deadline, idle, protocol, client, service).await;
         (self.received, self.sent) = (carried.up, carried.down);
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::{Buffer, Buffers};
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::websocket::{Frames, GOING_AWAY};
 use crate::worker::Worker;
 
 /// One direction: read here, write there.
@@ -36,10 +37,12 @@ impl Direction {
         buffers: &Buffers,
         from: &mut Stream,
         to: &mut Stream,
+        mut passed: impl FnMut(&[u8]),
     ) -> Poll<io::Result<()>> {
         loop {
             while !self.buffer.is_empty() {
                 let n = ready!(to.poll_write(cx, self.buffer.data()))?;
+                passed(self.buffer.data().get(..n).unwrap_or_default());
                 self.buffer.consume(n);
                 self.moved += n as u64;
             }
@@ -65,31 +68,86 @@ pub(crate) struct Carried {
     pub(crate) down: u64,
 }
 
+/// What a tunnel carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    WebSocket,
+    Unknown,
+}
+
+/// Says goodbye to a client that speaks WebSocket when the gateway stops, between two frames of the service.
+struct Farewell {
+    frames: Frames,
+    /// How much of the Close frame was written; nothing before it is time.
+    written: Option<usize>,
+}
+
+/// How long a client may take to answer a goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+impl Farewell {
+    /// Says goodbye when it is time and no frame is under way. Ready when it is said.
+    fn poll(&mut self, cx: &mut Context<'_>, down: &Direction, client: &mut Stream) -> Poll<io::Result<()>> {
+        if self.written.is_none() && (!down.buffer.is_empty() || !self.frames.at_boundary()) {
+            return Poll::Pending;
+        }
+        let written = self.written.get_or_insert(0);
+        while let Some(rest) = GOING_AWAY.get(*written..).filter(|rest| !rest.is_empty()) {
+            *written += ready!(client.poll_write(cx, rest))?;
+        }
+        client.poll_flush(cx)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.written.is_some()
+    }
+}
+
 /// Carries bytes between client and service until both directions ended, an error, `idle` without a byte, or drain.
 pub(crate) async fn run(
     worker: &Worker,
     deadline: &Deadline,
     idle: Duration,
+    protocol: Protocol,
     client: (&mut Stream, Buffer),
     service: (&mut Stream, Buffer),
 ) -> Carried {
     let (client, from_client) = client;
     let (service, from_service) = service;
     let (mut up, mut down) = (Direction::new(from_client), Direction::new(from_service));
+    let mut farewell = Farewell { frames: Frames::default(), written: None };
     let mut last = u64::MAX;
     poll_fn(|cx| {
-        let upward = up.poll(cx, &worker.buffers, client, service);
-        let downward = down.poll(cx, &worker.buffers, service, client);
+        let upward = up.poll(cx, &worker.buffers, client, service, |_| {});
+        let downward = if farewell.has_begun() {
+            Poll::Pending
+        } else {
+            down.poll(cx, &worker.buffers, service, client, |bytes| {
+                if protocol == Protocol::WebSocket {
+                    farewell.frames.pass(bytes);
+                }
+            })
+        };
         let failed = matches!(upward, Poll::Ready(Err(_))) || matches!(downward, Poll::Ready(Err(_)));
-        if failed || (upward.is_ready() && downward.is_ready()) {
+        let is_over = upward.is_ready() && (downward.is_ready() || farewell.has_begun());
+        if failed || is_over || worker.must_stop_now() {
             return Poll::Ready(());
         }
+        if protocol == Protocol::WebSocket && worker.is_draining() && downward.is_pending() {
+            let begun = farewell.has_begun();
+            if matches!(farewell.poll(cx, &down, client), Poll::Ready(Err(_))) {
+                return Poll::Ready(());
+            }
+            if !begun && farewell.has_begun() {
+                deadline.set(Instant::now(), GOODBYE);
+            }
+        }
         let moved = up.moved.wrapping_add(down.moved);
-        if moved != last {
+        if moved != last && !farewell.has_begun() {
             last = moved;
             deadline.set(Instant::now(), idle);
         }
-        if worker.must_stop_now() { Poll::Ready(()) } else { deadline.poll(cx) }
+        deadline.poll(cx)
     })
     .await;
     worker.buffers.give(up.buffer);
