@@ -16,7 +16,7 @@ mod timeouts;
 mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
-pub use address::{Address, Prefix, Protocol, Url};
+pub use address::{Address, Place, Prefix, Protocol, Url};
 pub use forwarded::Forwarded;
 pub use gateway::{Admin, Bind, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
@@ -24,7 +24,7 @@ pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
 pub use route_test::{Expect, RequestLine, RouteTest};
-pub use service::{Balance, Endpoint, Pool, Service, ServiceHost};
+pub use service::{Balance, Endpoint, Pool, ProxyProtocol, Service, ServiceHost};
 pub use switch::Switch;
 pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};

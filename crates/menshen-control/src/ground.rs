@@ -9,7 +9,7 @@ use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
-use menshen_proxy::{Endpoint, HttpVersion, Sockets};
+use menshen_proxy::{Endpoint, EndpointAddress, HttpVersion, Sockets, proxy_protocol};
 use rustc_hash::FxHashMap;
 
 /// Things by key; those that nobody but this list holds any more are swept.
@@ -73,7 +73,21 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
 }
 
 /// What identifies an endpoint: how it is named, where it is, its weight, and how it is spoken to.
-pub type EndpointKey = (Box<str>, SocketAddr, u16, HttpVersion, Option<u64>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointKey {
+    /// `host:port` or `unix:path` as configured.
+    pub authority: Box<str>,
+    /// Where to connect.
+    pub address: EndpointAddress,
+    /// Its share of the requests.
+    pub weight: u16,
+    /// Which HTTP it is spoken to in.
+    pub version: HttpVersion,
+    /// How it is told who the client is.
+    pub introduction: Option<proxy_protocol::Version>,
+    /// The fingerprint of how TLS is spoken with it.
+    pub tls: Option<u64>,
+}
 
 /// The keys of session tickets, which change every few hours (RFC 5077 §5.5).
 #[derive(Debug)]
@@ -158,7 +172,7 @@ impl Ground {
 
     /// The endpoint with this identity.
     pub fn endpoint(&self, key: EndpointKey, tls: Option<ServiceTls>) -> Arc<Endpoint> {
-        let (authority, address, weight, version, _) = key.clone();
+        let EndpointKey { authority, address, weight, version, introduction, .. } = key.clone();
         self.endpoints.get(key, || Endpoint {
             id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             authority,
@@ -166,6 +180,7 @@ impl Ground {
             weight,
             tls,
             version,
+            introduction,
             in_flight: PerWorker::new(self.workers),
         })
     }

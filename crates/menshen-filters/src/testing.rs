@@ -66,6 +66,7 @@ impl Try {
             underscores: Underscores::default(),
             limits: ListenerLimits::default(),
             timeouts: ClientTimeouts::default(),
+            introducers: Box::default(),
             trusted_proxies: Box::default(),
             routes: RouteTable::only(route),
         };

@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
+use crate::condition::contains;
 use crate::h1::connection;
 use crate::h2;
 use crate::h2::connection::Newcomer;
 use crate::listener::Sockets;
+use crate::proxy_protocol;
 use crate::stream::Stream;
 use crate::tls::{self, ServerTls};
 use crate::worker::{Slot, Worker};
@@ -72,8 +74,11 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
         return turn_away(&stream);
     }
     let guest = Guest::new(worker.clone(), sockets.clone(), client);
-    let (worker, slot) = (worker.clone(), slot.clone());
+    let (worker, slot, mut stream) = (worker.clone(), slot.clone(), stream);
     tokio::task::spawn_local(async move {
+        let introduced = contains(&slot.live().listener().introducers, peer.ip());
+        let peer = if introduced { Box::pin(introduction(&worker, &slot, &mut stream, peer)).await } else { Some(peer) };
+        let Some(peer) = peer else { return drop(guest) };
         let tls = slot.live().listener().tls.clone();
         match tls {
             None => {
@@ -85,6 +90,24 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
         }
         drop(guest);
     });
+}
+
+/// Who the client is, as the proxy in front says in time; `None` when it says nothing that makes sense.
+async fn introduction(
+    worker: &Worker,
+    slot: &Slot,
+    stream: &mut TcpStream,
+    proxy: SocketAddr,
+) -> Option<SocketAddr> {
+    let time = slot.live().listener().timeouts.handshake;
+    match tokio::time::timeout(time, proxy_protocol::receive(stream)).await {
+        Ok(Ok(addresses)) => Some(addresses.map_or(proxy, |a| a.client)),
+        Ok(Err(_)) | Err(_) => {
+            tracing::debug!(%proxy, "no PROXY protocol from a peer that must speak it");
+            worker.refused();
+            None
+        }
+    }
 }
 
 /// Serves a client after the handshake, if there is one in time.

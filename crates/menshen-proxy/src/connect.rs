@@ -3,13 +3,14 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::downstream::Downstream;
-use crate::snapshot::{Endpoint, HttpVersion};
+use crate::snapshot::{Endpoint, EndpointAddress, HttpVersion};
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};
-use crate::{Exchange, Failure, tls};
+use crate::{Exchange, Failure, proxy_protocol, tls};
 
 /// Connects within the time for that.
 pub(crate) async fn connect<D: Downstream>(
@@ -17,8 +18,20 @@ pub(crate) async fn connect<D: Downstream>(
     client: &D,
     endpoint: &Endpoint,
 ) -> Result<Stream, Failure> {
-    let tcp = within(exchange, client, TcpStream::connect(endpoint.address)).await?;
-    let tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
+    let tcp = match &endpoint.address {
+        EndpointAddress::Tcp(address) => within(exchange, client, TcpStream::connect(*address)).await?,
+        EndpointAddress::Unix(path) => {
+            let unix = within(exchange, client, Box::pin(UnixStream::connect(path))).await?;
+            return unix.map(Stream::Unix).map_err(|_| Failure::ConnectFailed);
+        }
+    };
+    let mut tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
+    if let Some(version) = endpoint.introduction {
+        let mut header = Vec::new();
+        proxy_protocol::write(&mut header, version, exchange.client.addresses());
+        let written = within(exchange, client, tcp.write_all(&header)).await?;
+        written.map_err(|_| Failure::ConnectFailed)?;
+    }
     let Some(tls) = &endpoint.tls else { return Ok(Stream::new(tcp)) };
     let _ = tcp.set_nodelay(true);
     let stream = within(exchange, client, Box::pin(tls::connect(tls, tcp))).await?;

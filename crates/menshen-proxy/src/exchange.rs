@@ -11,6 +11,7 @@ use crate::body::{Body, Transforms};
 use crate::chain::StepSet;
 use crate::forwarding;
 use crate::notes::Notes;
+use crate::proxy_protocol::Addresses;
 use crate::snapshot::{Endpoint, Route, RouteId};
 use crate::target::Target;
 use crate::tls::TlsFacts;
@@ -61,6 +62,14 @@ impl Client {
     pub fn direct(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
         let lines = forwarding::Lines::of(peer.ip(), local.port(), scheme);
         Self { peer, local, address: peer.ip(), scheme, is_trusted_proxy: false, tls: None, lines }
+    }
+}
+
+impl Client {
+    /// Who talks to whom, as services are told in the PROXY protocol. The port of a client behind a proxy is not known.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let port = if self.address == self.peer.ip() { self.peer.port() } else { 0 };
+        Addresses { client: SocketAddr::new(self.address, port), server: self.local }
     }
 }
 

@@ -163,7 +163,7 @@ pub(crate) fn write_request(
     let fields = &request.fields;
     write::request_line(out, request, aim.target);
     let client_host = fields.get(FieldName::HOST);
-    let authority = &aim.endpoint.authority;
+    let authority = aim.endpoint.host();
     let host = match aim.host {
         HostPolicy::Keep => client_host.unwrap_or(authority.as_bytes()),
         HostPolicy::Endpoint => authority.as_bytes(),

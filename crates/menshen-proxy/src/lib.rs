@@ -29,6 +29,7 @@ pub mod pattern;
 mod pool;
 mod reply;
 mod rewrite;
+pub mod proxy_protocol;
 pub mod routes;
 mod serve;
 mod server_timing;
@@ -56,7 +57,7 @@ pub use notes::Notes;
 pub use reply::{Maker, Reply};
 pub use rewrite::Rewrite;
 pub use snapshot::{
-    Action, ClientTimeouts, EncodedSlashes, Endpoint, FixedReply, Forwarding, Gateway, HostPolicy,
+    Action, ClientTimeouts, EncodedSlashes, Endpoint, EndpointAddress, FixedReply, Forwarding, Gateway, HostPolicy,
     HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot, Timeouts,
 };
 pub use worker::{Live, Seat, Wish, run};

@@ -1,6 +1,7 @@
 //! The compiled configuration: immutable, shared by all workers, swapped whole.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::balance::Balance;
 use crate::chain::Chain;
 use crate::condition::Condition;
 use crate::listener::Sockets;
+use crate::proxy_protocol;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
 use crate::stats::{Counter, PerWorker, RouteStats, ServiceStats};
@@ -94,6 +96,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// How long the client may take.
     pub timeouts: ClientTimeouts,
+    /// Proxies that say who the client is in the PROXY protocol, before anything else.
+    pub introducers: Box<[IpNet]>,
     /// Proxies whose forwarding fields are believed.
     pub trusted_proxies: Box<[IpNet]>,
     /// The routes behind it.
@@ -313,23 +317,44 @@ pub enum HttpVersion {
     Http2,
 }
 
+/// Where an endpoint is connected to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EndpointAddress {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// At a socket of this machine's file system.
+    Unix(Box<Path>),
+}
+
 /// One place where a service runs. Its identity is its number, which outlives generations.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Unique to this process and address; connection pools go by it.
     pub id: u32,
-    /// `host:port` as configured: what Host says.
+    /// `host:port` or `unix:path` as configured.
     pub authority: Box<str>,
     /// Where to connect.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Its share of the requests.
     pub weight: u16,
     /// How it is spoken to over TLS, if it is.
     pub tls: Option<ServiceTls>,
     /// Which HTTP it is spoken to in.
     pub version: HttpVersion,
+    /// How it is told who the client is, before anything else. Its connections carry the requests of one client then.
+    pub introduction: Option<proxy_protocol::Version>,
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
+}
+
+impl Endpoint {
+    /// What Host says where it names the endpoint.
+    pub fn host(&self) -> &str {
+        match self.address {
+            EndpointAddress::Tcp(_) => &self.authority,
+            EndpointAddress::Unix(_) => "localhost",
+        }
+    }
 }
 
 impl Snapshot {

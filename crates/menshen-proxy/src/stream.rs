@@ -1,4 +1,4 @@
-//! A byte stream to a peer: TCP, or TLS over it.
+//! A byte stream to a peer: TCP, TLS over it, or a Unix socket.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::buffer::{Buffer, Buffers};
@@ -19,6 +19,8 @@ const LITTLE: usize = 8 * 1024;
 pub(crate) enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// A socket of this machine's file system.
+    Unix(UnixStream),
     /// TLS after its handshake, in either role. Boxed: plain connections must not pay for its size.
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -34,10 +36,12 @@ impl Stream {
         Self::Tls(Box::new(tls.into()))
     }
 
-    fn tcp(&self) -> &TcpStream {
+    /// The TCP connection at the bottom, if it is one.
+    fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tcp(tcp) => Some(tcp),
+            Self::Unix(_) => None,
+            Self::Tls(tls) => Some(tls.get_ref().0),
         }
     }
 
@@ -48,12 +52,12 @@ impl Stream {
                 TlsStream::Client(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
                 TlsStream::Server(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
             },
-            Self::Tcp(_) => false,
+            Self::Tcp(_) | Self::Unix(_) => false,
         }
     }
 
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.tcp().local_addr().ok()
+        self.tcp()?.local_addr().ok()
     }
 
     /// Reads into the buffer's room; 0 means that the peer has closed its side. A buffer holds memory only while
@@ -88,6 +92,7 @@ impl Stream {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, room),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, room),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, room),
         }
     }
@@ -96,6 +101,7 @@ impl Stream {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tcp = match self {
             Self::Tcp(tcp) => tcp,
+            Self::Unix(unix) => return Pin::new(unix).poll_write(cx, bytes),
             Self::Tls(tls) => return Pin::new(&mut **tls).poll_write(cx, bytes),
         };
         // Little always fits, unless much was written before: then the socket is known to be full.
@@ -131,6 +137,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, pieces),
+            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, pieces),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, pieces),
         }
     }
@@ -138,7 +145,7 @@ impl Stream {
     /// Sends what was taken.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
         }
     }
@@ -147,6 +154,7 @@ impl Stream {
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Self::Unix(unix) => unix.poll_read_ready(cx),
             Self::Tls(tls) => {
                 let (tcp, is_drained) = match &**tls {
                     TlsStream::Client(s) => (s.get_ref().0, s.get_ref().1.wants_read()),
@@ -160,6 +168,7 @@ impl Stream {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
         }
     }
@@ -168,10 +177,10 @@ impl Stream {
     /// Costs no system call unless the socket was reported readable.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0u8; 1];
+        let is_empty = |read: io::Result<usize>| matches!(read, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
         match self {
-            Self::Tcp(tcp) => {
-                matches!(tcp.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
-            }
+            Self::Tcp(tcp) => is_empty(tcp.try_read(&mut byte)),
+            Self::Unix(unix) => is_empty(unix.try_read(&mut byte)),
             // Session tickets come at any time and are no answer to anything.
             Self::Tls(tls) => {
                 let mut cx = Context::from_waker(Waker::noop());
@@ -182,6 +191,8 @@ impl Stream {
 
     /// Makes the close visible as a reset, so that a cut answer is not taken for a complete one.
     pub(crate) fn reset_on_close(&self) {
-        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(std::time::Duration::ZERO));
+        if let Some(tcp) = self.tcp() {
+            let _ = socket2::SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO));
+        }
     }
 }

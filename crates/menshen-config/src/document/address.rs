@@ -108,6 +108,48 @@ impl fmt::Display for Address {
     }
 }
 
+/// Where an endpoint of a service is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A host and a port.
+    Net(Address),
+    /// A Unix socket; a relative path counts from the folder of the configuration.
+    Unix(Box<str>),
+}
+
+/// The longest path of a Unix socket that Linux takes.
+const LONGEST_SOCKET: usize = 107;
+
+impl FromText for Place {
+    const WHAT: &'static str = "an address such as `127.0.0.1:9001` or `unix:/run/app.sock`";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text.strip_prefix("unix:") {
+            None => Address::from_text(text).map(Self::Net),
+            Some("") => Err(Refusal::new("the path of the socket is empty").hint("write `unix:/run/app.sock`")),
+            Some(path) if path.len() > LONGEST_SOCKET => {
+                Err(Refusal::new(format!("the path of a socket has at most {LONGEST_SOCKET} bytes")))
+            }
+            Some(path) => Ok(Self::Unix(path.into())),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Net(address) => address.fmt(f),
+            Place::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+text_type!(Place, "Place", {
+    "pattern": r"^(unix:.+|.+:[0-9]+)$",
+    "description": "where an endpoint is: a host and a port, or a Unix socket",
+    "examples": ["127.0.0.1:9001", "users.internal:80", "unix:/run/app.sock"]
+});
+
 impl FromText for Url {
     const WHAT: &'static str = "a URL such as `http://127.0.0.1:3000`";
 

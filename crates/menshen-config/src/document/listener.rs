@@ -15,6 +15,10 @@ pub struct Listener {
     /// How TLS is spoken here. Default: not at all.
     #[serde(default)]
     pub tls: Option<ListenerTls>,
+    /// Proxies in front of this listener that say who the client is in the PROXY protocol, version 1 or 2, before
+    /// anything else; they must. What others say in it is no request. Default: none.
+    #[serde(default)]
+    pub proxy_protocol_from: Vec<Cidr>,
     /// Filters of every request that comes in here, before those of its route, also if no route is found.
     #[serde(default)]
     pub filters: Vec<FilterItem>,

@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Address, CallTimeouts, Prefix, Protocol, ServiceTls, Url};
+use super::{Address, CallTimeouts, Place, Prefix, Protocol, ServiceTls, Url};
 use crate::decode::Recovered;
 use crate::quantity::{Bounded, Duration, PerWorker};
 use crate::span::{Span, Spanned};
@@ -22,6 +22,8 @@ pub struct Service {
     pub protocol: Protocol,
     /// How TLS is spoken with it.
     pub tls: ServiceTls,
+    /// How it is told who the client is, before anything else.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Who gets the next request.
     pub balance: Balance,
     /// How long is waited for it.
@@ -51,6 +53,10 @@ struct Long {
     /// How TLS is spoken with it.
     #[serde(default)]
     tls: Option<ServiceTls>,
+    /// The version of the PROXY protocol in which it is told who the client is, before anything else. A connection
+    /// then carries one request. Default: not at all.
+    #[serde(default)]
+    proxy_protocol: Option<ProxyProtocol>,
     /// Who gets the next request. Default: `round-robin`.
     #[serde(default)]
     balance: Balance,
@@ -71,8 +77,8 @@ struct Long {
 /// One place where a service can be reached. Short form: its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Host and port.
-    pub address: Address,
+    /// Host and port, or a Unix socket.
+    pub address: Place,
     /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
     pub weight: u32,
 }
@@ -80,11 +86,21 @@ pub struct Endpoint {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct LongEndpoint {
-    /// Host and port.
-    address: Address,
+    /// Host and port, or a Unix socket.
+    address: Place,
     /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
     #[serde(default)]
     weight: Option<u32>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// Who gets the next request.
@@ -168,7 +184,7 @@ impl<'de> Deserialize<'de> for Service {
             Written::Short(url) => return Ok(Service::at(span, url)),
             Written::Long(long) => *long,
         };
-        let Long { about, endpoints, protocol, tls, balance, timeouts, pool, host, base } = long;
+        let Long { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base } = long;
         let protocol = match (protocol, &tls) {
             (Some(plain), Some(_)) if !plain.is_tls() => {
                 return Err(D::Error::custom(
@@ -180,7 +196,7 @@ impl<'de> Deserialize<'de> for Service {
             (None, None) => Protocol::Http,
         };
         let tls = tls.unwrap_or_default();
-        Ok(Self { about, endpoints, protocol, tls, balance, timeouts, pool, host, base })
+        Ok(Self { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base })
     }
 }
 
@@ -188,7 +204,7 @@ impl Service {
     /// The service behind a single URL.
     pub fn at(span: Span, url: Url) -> Self {
         let Url { protocol, address, base } = url;
-        let endpoints = vec![Spanned::new(span, Endpoint { address, weight: 1 })];
+        let endpoints = vec![Spanned::new(span, Endpoint { address: Place::Net(address), weight: 1 })];
         Self { endpoints, protocol, base: Prefix(base), ..Self::default() }
     }
 }
@@ -247,7 +263,7 @@ impl<'de> Deserialize<'de> for Endpoint {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Endpoint, E> {
-                Ok(Endpoint { address: Address::from_text(text).map_err(E::custom)?, weight: 1 })
+                Ok(Endpoint { address: Place::from_text(text).map_err(E::custom)?, weight: 1 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
@@ -279,7 +295,7 @@ impl JsonSchema for Endpoint {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let address = generator.subschema_for::<Address>();
+        let address = generator.subschema_for::<Place>();
         let long = LongEndpoint::json_schema(generator);
         json_schema!({ "description": "one place where a service can be reached", "anyOf": [address, long] })
     }

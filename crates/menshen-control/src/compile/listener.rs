@@ -65,6 +65,7 @@ pub(super) fn compile(
         },
         limits: settings::listener_limits(limits),
         timeouts: settings::client_timeouts([&written.timeouts, &gateway.timeouts]),
+        introducers: settings::networks(&written.proxy_protocol_from),
         trusted_proxies: settings::networks(trusted),
         routes: table,
     })

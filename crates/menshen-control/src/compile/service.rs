@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Protocol, Service as Written, ServiceHost, Url,
+    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
 use menshen_proxy::stats::ServiceStats;
-use menshen_proxy::{Endpoint, HostPolicy, HttpVersion, Service, ServiceId};
+use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, proxy_protocol};
 
 use super::Purpose;
 use super::tls::Identity;
 use crate::Ground;
+use crate::ground::EndpointKey;
 
 const IDLE: usize = 1024;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -133,6 +134,23 @@ impl Plan {
             Protocol::Http | Protocol::Https => HttpVersion::Http1,
             Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
         };
+        let introduction = self.written.proxy_protocol.map(|version| match version {
+            ProxyProtocol::V1 => proxy_protocol::Version::V1,
+            ProxyProtocol::V2 => proxy_protocol::Version::V2,
+        });
+        if introduction.is_some() && version == HttpVersion::Http2 {
+            problems
+                .error(self.at, path.key("proxy-protocol"), "connections over HTTP/2 are shared by all clients")
+                .hint("use `protocol: http` or `https`, or let the service read `X-Forwarded-For`");
+        }
+        let is_unix = |e: &menshen_config::Spanned<WrittenEndpoint>| matches!(e.address, Place::Unix(_));
+        if let Some(endpoint) = self.written.endpoints.iter().find(|e| is_unix(e))
+            && (protocol.is_tls() || introduction.is_some())
+        {
+            problems
+                .error(endpoint.span, path.clone(), "over a Unix socket neither TLS nor the PROXY protocol is spoken")
+                .hint("use `protocol: http` or `h2c`");
+        }
         let identity = match protocol.is_tls() {
             false => None,
             true => match Identity::of(&self.written.tls, version, self.at, &path, ground, problems) {
@@ -144,17 +162,25 @@ impl Plan {
         for endpoint in &self.written.endpoints {
             let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
             let authority = endpoint.address.to_string();
-            let addresses = match purpose {
-                Purpose::Serve => ground.names.addresses(&endpoint.address),
-                Purpose::Check => Ok(vec![([0, 0, 0, 0], endpoint.address.port).into()]),
+            let addresses = match (&endpoint.address, purpose) {
+                (Place::Unix(path), _) => {
+                    Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())])
+                }
+                (Place::Net(address), Purpose::Check) => {
+                    Ok(vec![EndpointAddress::Tcp(([0, 0, 0, 0], address.port).into())])
+                }
+                (Place::Net(address), Purpose::Serve) => ground
+                    .names
+                    .addresses(address)
+                    .map(|all| all.into_iter().map(EndpointAddress::Tcp).collect()),
             };
             match addresses {
                 Ok(addresses) => {
                     let tls = identity.as_ref().and_then(|i| i.at(&endpoint.address));
                     let print = identity.as_ref().map(|i| i.fingerprint);
                     endpoints.extend(addresses.into_iter().map(|address| {
-                        let key = (authority.as_str().into(), address, weight, version, print);
-                        ground.endpoint(key, tls.clone())
+                        let authority = authority.as_str().into();
+                        ground.endpoint(EndpointKey { authority, address, weight, version, introduction, tls: print }, tls.clone())
                     }));
                 }
                 // A name that does not resolve now may do so later; the others serve meanwhile.

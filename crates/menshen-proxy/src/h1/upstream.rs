@@ -60,7 +60,8 @@ impl H1Call {
         head: &mut ResponseHead,
     ) -> Result<Box<Self>, Failure> {
         let worker = exchange.live.worker().clone();
-        let (connection, carrier) = match worker.pools.take(aim.endpoint) {
+        let pooled = if aim.endpoint.introduction.is_none() { worker.pools.take(aim.endpoint) } else { None };
+        let (connection, carrier) = match pooled {
             Some(connection) => (connection, Carrier::Used),
             None => {
                 let stream = connect(exchange, client, aim.endpoint).await?;
@@ -316,7 +317,8 @@ impl H1Call {
             && self.request == Request::Encoded
             && self.out.is_empty()
             && self.response_keeps_alive
-            && !self.is_upgrade;
+            && !self.is_upgrade
+            && self.under_way.endpoint.introduction.is_none();
         if let Some(connection) = self.connection.take().filter(|_| is_clean) {
             let UnderWay { worker, service, endpoint } = &self.under_way;
             worker.pools.give(service, endpoint, connection, worker.recent());

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use menshen_config::document::{Address, ServiceTls as Written};
+use menshen_config::document::{Place, ServiceTls as Written};
 use menshen_config::{Path, Problems, Span};
 use menshen_proxy::HttpVersion;
 use menshen_proxy::tls::ServiceTls;
@@ -83,7 +83,8 @@ impl Identity {
     }
 
     /// For one endpoint: without a name in the document, its host must be in its certificate.
-    pub(in crate::compile) fn at(&self, address: &Address) -> Option<ServiceTls> {
+    pub(in crate::compile) fn at(&self, place: &Place) -> Option<ServiceTls> {
+        let Place::Net(address) = place else { return None };
         let name = self.name.clone().or_else(|| server_name(&address.host))?;
         Some(ServiceTls { config: self.config.clone(), name })
     }
