@@ -77,7 +77,11 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
     let (worker, slot, mut stream) = (worker.clone(), slot.clone(), stream);
     tokio::task::spawn_local(async move {
         let introduced = contains(&slot.live().listener().introducers, peer.ip());
-        let peer = if introduced { Box::pin(introduction(&worker, &slot, &mut stream, peer)).await } else { Some(peer) };
+        let peer = if introduced {
+            Box::pin(introduction(&worker, &slot, &mut stream, peer)).await
+        } else {
+            Some(peer)
+        };
         let Some(peer) = peer else { return drop(guest) };
         let tls = slot.live().listener().tls.clone();
         match tls {

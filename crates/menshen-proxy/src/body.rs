@@ -1,6 +1,7 @@
 //! Bodies. There is no body phase: a filter that must see bytes adds a [`Transform`], so nobody else pays.
 
 use bytes::Bytes;
+use menshen_http1::Fields;
 
 use crate::Failure;
 
@@ -17,6 +18,15 @@ pub trait Transform {
     /// # Errors
     /// As [`Transform::push`].
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// The content ended with these trailers, just before [`Transform::finish`]. What is taken out of them is not sent
+    /// as trailers.
+    ///
+    /// # Errors
+    /// As [`Transform::push`].
+    fn trailers(&mut self, _trailers: &mut Fields, _out: &mut Vec<u8>) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Whether the length of the content may change; a transform that only looks says `Unchanged`.
     fn length(&self) -> Length {
@@ -71,14 +81,23 @@ impl Transforms {
         self.from(0, piece, out)
     }
 
-    /// Ends the content.
+    /// Ends content without trailers.
     ///
     /// # Errors
     /// The first failure of a transform.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        self.finish_with(&mut Fields::new(), out)
+    }
+
+    /// Ends the content; trailers that a transform takes are gone.
+    ///
+    /// # Errors
+    /// The first failure of a transform.
+    pub fn finish_with(&mut self, trailers: &mut Fields, out: &mut Vec<u8>) -> Result<(), Failure> {
         for i in 0..self.list.len() {
             let mut rest = Vec::new();
             if let Some(t) = self.list.get_mut(i) {
+                t.trailers(trailers, &mut rest)?;
                 t.finish(&mut rest)?;
             }
             if !rest.is_empty() {

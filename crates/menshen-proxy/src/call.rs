@@ -31,7 +31,8 @@ pub(crate) struct Aim<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) host: &'a HostPolicy,
-    pub(crate) target: &'a [u8],
+    /// What is put in front of the path.
+    pub(crate) base: &'a str,
 }
 
 impl Call {

@@ -165,8 +165,6 @@ pub struct Exchange {
     pub(crate) wrong_method: bool,
     /// Path variables of the route, as places in the decoded path.
     pub(crate) variables: Vec<Range<usize>>,
-    /// Memory for the target that a service is asked for, reused.
-    pub(crate) spare_target: Vec<u8>,
     /// Memory for the reply of a service, reused.
     spare_reply: Option<Box<Reply>>,
 }
@@ -193,7 +191,6 @@ impl Exchange {
             forwards: 0,
             wrong_method: false,
             variables: Vec::new(),
-            spare_target: Vec::new(),
             spare_reply: None,
             live,
         }
@@ -228,17 +225,12 @@ impl Exchange {
         self.spare_reply.take().unwrap_or_else(|| Box::new(Reply::new(502)))
     }
 
-    /// Keeps the memory of a reply that was sent.
+    /// Keeps the memory of a reply that was sent; that of its head is more useful to the worker's next one.
     pub(crate) fn keep_reply(&mut self, mut reply: Box<Reply>) {
+        self.live.worker().give_head(std::mem::take(&mut reply.head));
         reply.body = Body::Empty;
         reply.transforms.clear();
         self.spare_reply = Some(reply);
-    }
-
-    /// Bytes held for heads.
-    pub(crate) fn memory(&self) -> usize {
-        let reply = self.spare_reply.as_ref().map_or(0, |r| r.head.fields.memory());
-        self.request.fields.memory() + reply + self.spare_target.capacity()
     }
 
     /// Takes a request that was not received over a connection: for tests of filters and for `menshen explain`.

@@ -39,6 +39,8 @@ pub enum Failure {
     BadChunk(ChunkError),
     /// The request body ended before its length.
     BodyTruncated,
+    /// A filter that reads the request body finds that it is not what its type says.
+    BadContent,
     /// No route matches.
     NoRoute,
     /// Routes match all but the method.
@@ -118,7 +120,7 @@ impl Failure {
     pub fn status(self) -> u16 {
         match self {
             Self::BadHead(e) => e.status(),
-            Self::BadTarget(_) | Self::BadChunk(_) | Self::BodyTruncated => 400,
+            Self::BadTarget(_) | Self::BadChunk(_) | Self::BodyTruncated | Self::BadContent => 400,
             Self::Unauthenticated => 401,
             Self::Denied => 403,
             Self::NoRoute => 404,
@@ -154,6 +156,7 @@ impl Failure {
             Self::BadTarget(e) => e.code(),
             Self::BadChunk(_) => "bad-chunk",
             Self::BodyTruncated => "body-truncated",
+            Self::BadContent => "bad-content",
             Self::NoRoute => "no-route",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::ConnectNotOffered => "connect-not-offered",
@@ -197,6 +200,7 @@ impl Failure {
             | Self::BadTarget(_)
             | Self::BadChunk(_)
             | Self::BodyTruncated
+            | Self::BadContent
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::ConnectNotOffered
@@ -256,6 +260,7 @@ impl Failure {
             Self::BadTarget(e) => e.text(),
             Self::BadChunk(_) => "The chunked body is malformed.",
             Self::BodyTruncated => "The body ended before its announced length.",
+            Self::BadContent => "The body is not what its content type says.",
             Self::NoRoute => "No route matches this request. `menshen explain METHOD URL` shows why.",
             Self::MethodNotAllowed => "The resource exists, but not with this method.",
             Self::ConnectNotOffered => "This gateway opens no tunnels on request.",

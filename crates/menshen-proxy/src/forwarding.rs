@@ -152,16 +152,21 @@ pub(crate) enum Outgoing {
 }
 
 /// Writes the head that the service gets.
+///
+/// # Errors
+/// [`Failure::BadRewrite`] when the route makes a target of it that is not canonical.
 pub(crate) fn write_request(
     out: &mut Vec<u8>,
     exchange: &Exchange,
     route: &Route,
     aim: &Aim<'_>,
     content: Outgoing,
-) {
+) -> Result<(), Failure> {
     let request = &exchange.request;
     let fields = &request.fields;
-    write::request_line(out, request, aim.target);
+    let mut scratch = Vec::new();
+    let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
+    write::request_line(out, request, target);
     let client_host = fields.get(FieldName::HOST);
     let authority = aim.endpoint.host();
     let host = match aim.host {
@@ -200,6 +205,7 @@ pub(crate) fn write_request(
     }
     write_via(out, exchange);
     out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// `name: ` and the values that trusted proxies sent, ready for one more.

@@ -24,10 +24,25 @@ enum Code {
 }
 
 /// True when a message says that it is gRPC, whatever the encoding of its messages.
-pub(crate) fn is_grpc(fields: &Fields) -> bool {
-    let Some(kind) = fields.get(FieldName::CONTENT_TYPE) else { return false };
-    let Some((start, rest)) = kind.split_at_checked(b"application/grpc".len()) else { return false };
-    start.eq_ignore_ascii_case(b"application/grpc") && matches!(rest.first(), None | Some(b'+' | b';'))
+pub fn is_grpc(fields: &Fields) -> bool {
+    variant(fields).is_some_and(is_own)
+}
+
+/// True for gRPC and for gRPC-Web, which a filter may still turn into it.
+pub(crate) fn is_call(fields: &Fields) -> bool {
+    let is_web = |rest: &[u8]| rest.get(..4).is_some_and(|web| web.eq_ignore_ascii_case(b"-web"));
+    variant(fields).is_some_and(|rest| is_own(rest) || is_web(rest))
+}
+
+fn is_own(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
+/// What stands behind `application/grpc` in the content type.
+fn variant(fields: &Fields) -> Option<&[u8]> {
+    const GRPC: &[u8] = b"application/grpc";
+    let (start, rest) = fields.get(FieldName::CONTENT_TYPE)?.split_at_checked(GRPC.len())?;
+    start.eq_ignore_ascii_case(GRPC).then_some(rest)
 }
 
 /// How long the caller waits for the answer, as it says: a number of at most eight digits and a unit.
@@ -53,10 +68,15 @@ pub(crate) fn failure(failure: Failure) -> Reply {
     let mut reply = Reply::new(200);
     let fields = &mut reply.head.fields;
     fields.set(FieldName::CONTENT_TYPE, b"application/grpc");
+    status(failure, fields);
+    reply
+}
+
+/// Adds the status that tells of a failure.
+pub(crate) fn status(failure: Failure, fields: &mut Fields) {
     fields.set_named(b"grpc-status", itoa::Buffer::new().format(code(failure) as u8).as_bytes());
     let message = format!("{}: {}", failure.code(), failure.text());
     fields.set_named(b"grpc-message", percent_encoded(&message).as_bytes());
-    reply
 }
 
 fn code(failure: Failure) -> Code {
@@ -112,6 +132,17 @@ mod tests {
         }
         for kind in ["application/grpc-web", "application/json", "application/grpcx"] {
             assert!(!is_grpc(&fields("content-type", kind)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn calls_may_also_come_from_browsers() {
+        for (kind, expected) in [
+            ("application/grpc", true),
+            ("application/grpc-web-text+proto", true),
+            ("application/grpcx", false),
+        ] {
+            assert_eq!(is_call(&fields("content-type", kind)), expected, "{kind}");
         }
     }
 

@@ -4,9 +4,14 @@
 mod client;
 pub(crate) mod connection;
 mod convert;
+mod field_block;
+mod frames;
 mod io;
 mod meter;
 pub(crate) mod pool;
+mod rules;
+mod sent;
+mod streams;
 pub(crate) mod upstream;
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).

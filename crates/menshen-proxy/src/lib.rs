@@ -27,9 +27,9 @@ mod outbound;
 mod panics;
 pub mod pattern;
 mod pool;
+pub mod proxy_protocol;
 mod reply;
 mod rewrite;
-pub mod proxy_protocol;
 pub mod routes;
 mod serve;
 mod server_timing;
@@ -51,13 +51,15 @@ pub use failure::{Blame, Failure, Retry};
 pub use filter::{
     DoneFilter, ErrorFilter, FilterFuture, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
 };
+pub use grpc::is_grpc;
 pub use listener::Sockets;
 pub use menshen_http1 as http1;
 pub use notes::Notes;
 pub use reply::{Maker, Reply};
 pub use rewrite::Rewrite;
 pub use snapshot::{
-    Action, ClientTimeouts, EncodedSlashes, Endpoint, EndpointAddress, FixedReply, Forwarding, Gateway, HostPolicy,
-    HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot, Timeouts,
+    Action, ClientTimeouts, EncodedSlashes, Endpoint, EndpointAddress, FixedReply, Forwarding, Gateway,
+    HostPolicy, HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot,
+    Timeouts,
 };
 pub use worker::{Live, Seat, Wish, run};

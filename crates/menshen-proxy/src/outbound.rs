@@ -4,6 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use crate::stream::Stream;
+use crate::worker::Worker;
 
 /// Content is copied behind a head up to this size; more is written from where it is.
 pub(crate) const COPIED: usize = 4 * 1024;
@@ -11,7 +12,7 @@ pub(crate) const COPIED: usize = 4 * 1024;
 const HIGH_WATER: usize = 64 * 1024;
 
 /// Bytes to write, and how many were.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outbound {
     /// What is still to be written starts at `written`.
     pub(crate) bytes: Vec<u8>,
@@ -20,9 +21,19 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// Nothing to write yet; `bytes` is empty memory.
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, written: 0, moved: 0 }
+    /// Gives it memory, if it has none.
+    pub(crate) fn lend(&mut self, worker: &Worker) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = worker.take_bytes();
+        }
+        &mut self.bytes
+    }
+
+    /// Gives the memory back when there is nothing in it: the next one to write finds it in the cache.
+    pub(crate) fn release(&mut self, worker: &Worker) {
+        if self.is_empty() && self.bytes.capacity() > 0 {
+            worker.give_bytes(std::mem::take(&mut self.bytes));
+        }
     }
 
     /// What is encoded and not yet written.

@@ -20,6 +20,23 @@ impl Rewrite {
         self.strip == 0 && self.pattern.is_none() && self.prefix.is_empty()
     }
 
+    /// The target for the service, made in `scratch` where it is not the client's.
+    ///
+    /// # Errors
+    /// As [`Rewrite::apply`].
+    pub(crate) fn target<'a>(
+        &self,
+        target: &'a Target,
+        base: &str,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], Failure> {
+        if self.is_identity() && base.is_empty() && !target.is_asterisk() {
+            return Ok(target.as_bytes());
+        }
+        self.apply(target, base, scratch)?;
+        Ok(scratch)
+    }
+
     /// Writes the target for the service: `base`, then the changed path, then the query.
     ///
     /// # Errors

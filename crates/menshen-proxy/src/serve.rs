@@ -101,7 +101,7 @@ fn find_route(exchange: &mut Exchange, live: &Live) {
     let route = live.route(exchange.route);
     exchange.timeouts = route.timeouts;
     exchange.body_limit = route.body_limit;
-    if grpc::is_grpc(&exchange.request.fields) {
+    if grpc::is_call(&exchange.request.fields) {
         grpc::limit(&mut exchange.timeouts, &exchange.request.fields);
     }
 }
@@ -166,27 +166,20 @@ async fn call_service<D: Downstream>(
 ) -> Result<Answer, Failure> {
     limit_content(exchange, client)?;
     let route = live.route(exchange.route);
-    let mut target = std::mem::take(&mut exchange.spare_target);
-    target.clear();
-    let rewritten = route.rewrite.apply(&exchange.target, base, &mut target);
-    let mut result = rewritten.and(Err(Failure::NoEndpoint));
+    let mut result = Err(Failure::NoEndpoint);
     let mut failed = [0; MAX_ATTEMPTS];
     for tried in 0..MAX_ATTEMPTS {
-        if rewritten.is_err() {
-            break;
-        }
         let Some(endpoint) = service.pick(live, failed.get(..tried).unwrap_or_default()) else { break };
         if let Some(place) = failed.get_mut(tried) {
             *place = endpoint.id;
         }
-        let aim = Aim { service, endpoint, host: &route.host, target: &target };
+        let aim = Aim { service, endpoint, host: &route.host, base };
         result = attempt(exchange, client, live, &aim).await;
         match result {
             Err(failure) if may_retry(failure, exchange, client) => {}
             _ => break,
         }
     }
-    exchange.spare_target = target;
     result
 }
 
@@ -322,9 +315,7 @@ async fn fall_back<D: Downstream>(
     limit_content(exchange, client)?;
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
     let endpoint = service.pick(live, &[]).ok_or(Failure::NoEndpoint)?;
-    let mut target = Vec::new();
-    live.route(exchange.route).rewrite.apply(&exchange.target, &service.base, &mut target)?;
-    let aim = Aim { service, endpoint, host: &service.host, target: &target };
+    let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
     attempt(exchange, client, live, &aim).await
 }
 

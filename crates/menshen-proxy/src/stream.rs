@@ -177,7 +177,8 @@ impl Stream {
     /// Costs no system call unless the socket was reported readable.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0u8; 1];
-        let is_empty = |read: io::Result<usize>| matches!(read, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+        let is_empty =
+            |read: io::Result<usize>| matches!(read, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
         match self {
             Self::Tcp(tcp) => is_empty(tcp.try_read(&mut byte)),
             Self::Unix(unix) => is_empty(unix.try_read(&mut byte)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use menshen_http1::ResponseHead;
 use rustc_hash::FxBuildHasher;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
@@ -69,6 +70,7 @@ pub struct Worker {
     stats: Arc<WorkerStats>,
     log: AccessLog,
     bytes: RefCell<Vec<Vec<u8>>>,
+    heads: RefCell<Vec<ResponseHead>>,
     exchanges: RefCell<Vec<Box<Exchange>>>,
     random: RefCell<fastrand::Rng>,
     wish: Cell<Wish>,
@@ -197,6 +199,7 @@ impl Worker {
             clock: Clock::new(),
             log: AccessLog::new(log),
             bytes: RefCell::default(),
+            heads: RefCell::default(),
             exchanges: RefCell::default(),
             random: RefCell::default(),
             wish: Cell::default(),
@@ -410,9 +413,26 @@ impl Worker {
     pub(crate) fn give_bytes(&self, mut bytes: Vec<u8>) {
         const LARGEST_KEPT: usize = 16 * 1024;
         let mut list = self.bytes.borrow_mut();
-        if bytes.capacity() <= LARGEST_KEPT && list.len() < KEPT {
+        if (1..=LARGEST_KEPT).contains(&bytes.capacity()) && list.len() < KEPT {
             bytes.clear();
             list.push(bytes);
+        }
+    }
+
+    /// Gives a head memory, if it has none: the one used last, which is still in the cache.
+    pub(crate) fn lend_head(&self, head: &mut ResponseHead) {
+        if head.fields.memory() == 0
+            && let Some(warm) = self.heads.borrow_mut().pop()
+        {
+            *head = warm;
+        }
+    }
+
+    pub(crate) fn give_head(&self, head: ResponseHead) {
+        const LARGEST_KEPT: usize = 8 * 1024;
+        let mut list = self.heads.borrow_mut();
+        if (1..=LARGEST_KEPT).contains(&head.fields.memory()) && list.len() < KEPT {
+            list.push(head);
         }
     }
 
@@ -423,7 +443,7 @@ impl Worker {
     pub(crate) fn give_exchange(&self, mut exchange: Box<Exchange>) {
         const LARGEST_KEPT: usize = 16 * 1024;
         let mut list = self.exchanges.borrow_mut();
-        if exchange.memory() <= LARGEST_KEPT && list.len() < KEPT {
+        if exchange.request.fields.memory() <= LARGEST_KEPT && list.len() < KEPT {
             // Notes and transforms of filters, and the snapshot, must not live on in an exchange that nobody uses.
             exchange.forget();
             list.push(exchange);

@@ -23,12 +23,13 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 37] {
+fn kinds() -> [Failure; 38] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
         BadChunk(ChunkError::Size),
         BodyTruncated,
+        BadContent,
         NoRoute,
         MethodNotAllowed,
         ConnectNotOffered,

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use menshen_http1::{
-    FieldName, Method, NameSet, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version, write,
+    FieldName, Fields, Method, NameSet, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version,
+    write,
 };
 
 use crate::body::{Body, Length, Transforms};
@@ -23,7 +24,7 @@ use crate::stream::Stream;
 use crate::timers::Deadline;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
-use crate::{Exchange, Failure, Finished, Reply};
+use crate::{Exchange, Failure, Finished, Reply, grpc};
 
 /// Request content that is read and dropped after an early answer, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
@@ -56,6 +57,8 @@ pub(crate) struct H1Client<'a> {
     received: u64,
     limit: u64,
     sent: u64,
+    /// All of a streamed answer is encoded.
+    ended: bool,
 }
 
 impl Drop for H1Client<'_> {
@@ -75,7 +78,7 @@ impl<'a> H1Client<'a> {
     ) -> Self {
         Self {
             inbound: Inbound::of_request(request.framing),
-            out: Outbound::new(worker.take_bytes()),
+            out: Outbound::default(),
             encoding: Encoding::None,
             version: request.version,
             method: request.method(),
@@ -86,6 +89,7 @@ impl<'a> H1Client<'a> {
             received: 0,
             limit: u64::MAX,
             sent: 0,
+            ended: false,
             stream,
             buffer,
             worker,
@@ -133,7 +137,7 @@ impl<'a> H1Client<'a> {
             && (length.is_some() || self.encoding != Encoding::Plain)
             && !matches!(reply.maker, Maker::Failure(Failure::BadHead(_) | Failure::BodyTimeout));
 
-        let out = &mut self.out.bytes;
+        let out = self.out.lend(self.worker);
         write::status_line(out, &reply.head);
         write::end_to_end_fields(out, &reply.head.fields, NameSet::default());
         match (self.encoding, length) {
@@ -185,7 +189,7 @@ impl<'a> H1Client<'a> {
     async fn send_full(&mut self, exchange: &Exchange, body: &[u8]) -> Result<(), Failure> {
         self.sent = body.len() as u64;
         if body.len() <= COPIED {
-            self.out.bytes.extend_from_slice(body);
+            self.out.lend(self.worker).extend_from_slice(body);
             return self.write_all(exchange, &[]).await;
         }
         self.write_all(exchange, body).await
@@ -199,14 +203,13 @@ impl<'a> H1Client<'a> {
         call: &mut Call,
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
-        let mut ended = false;
         poll_fn(|cx| {
             // Request content first: a service that echoes answers only what it got.
             let upload = call.poll_pump(cx, exchange, self);
             if let Poll::Ready(Err(failure)) = upload {
                 return Poll::Ready(Err(failure));
             }
-            let wait = match self.poll_relay(cx, exchange, transforms, call, &mut ended) {
+            let wait = match self.poll_relay(cx, exchange, transforms, call) {
                 Ok(None) => return Poll::Ready(Ok(())),
                 Ok(Some(wait)) => wait,
                 Err(failure) => return Poll::Ready(Err(failure)),
@@ -228,17 +231,16 @@ impl<'a> H1Client<'a> {
         exchange: &Exchange,
         transforms: &mut Transforms,
         call: &mut Call,
-        ended: &mut bool,
     ) -> Result<Option<Wait>, Failure> {
         loop {
             let mut starved = false;
-            while !*ended && self.out.has_room() {
+            while !self.ended && self.out.has_room() {
                 match call.poll_content(cx)? {
                     Poll::Ready(Content::Data) if self.sends_directly(transforms, call) => break,
                     Poll::Ready(Content::Data) => self.encode(transforms, call)?,
                     Poll::Ready(Content::End) => {
                         self.encode_end(exchange, transforms, call)?;
-                        *ended = true;
+                        self.ended = true;
                     }
                     Poll::Pending => {
                         starved = true;
@@ -246,11 +248,11 @@ impl<'a> H1Client<'a> {
                     }
                 }
             }
-            let is_direct = !*ended && !starved && self.sends_directly(transforms, call);
+            let is_direct = !self.ended && !starved && self.sends_directly(transforms, call);
             let direct = if is_direct { call.content() } else { &[] };
             if self.out.is_empty() && direct.is_empty() {
                 return match self.stream.poll_flush(cx) {
-                    Poll::Ready(Ok(())) if *ended => Ok(None),
+                    Poll::Ready(Ok(())) if self.ended => Ok(None),
                     Poll::Ready(Ok(())) => Ok(Some(Wait::BetweenBytes)),
                     Poll::Ready(Err(_)) => Err(Failure::ClientGone),
                     Poll::Pending => Ok(Some(Wait::ClientWrite)),
@@ -276,12 +278,12 @@ impl<'a> H1Client<'a> {
     fn encode(&mut self, transforms: &mut Transforms, call: &mut Call) -> Result<(), Failure> {
         let n = call.content().len();
         if transforms.is_empty() {
-            encode_piece(&mut self.out.bytes, self.encoding, call.content());
+            encode_piece(self.out.lend(self.worker), self.encoding, call.content());
             self.sent += n as u64;
         } else {
             let mut changed = Vec::new();
             transforms.run(call.content(), &mut changed)?;
-            encode_piece(&mut self.out.bytes, self.encoding, &changed);
+            encode_piece(self.out.lend(self.worker), self.encoding, &changed);
             self.sent += changed.len() as u64;
         }
         call.consume(n);
@@ -298,13 +300,47 @@ impl<'a> H1Client<'a> {
         if !transforms.is_empty() {
             let mut rest = Vec::new();
             transforms.finish_with(&mut trailers, &mut rest)?;
-            encode_piece(&mut self.out.bytes, self.encoding, &rest);
+            encode_piece(self.out.lend(self.worker), self.encoding, &rest);
             self.sent += rest.len() as u64;
         }
         if self.encoding == Encoding::Chunked {
-            write::last_chunk(&mut self.out.bytes, &trailers);
+            write::last_chunk(self.out.lend(self.worker), &trailers);
         }
         Ok(())
+    }
+
+    /// Ends an answer that failed behind its head, visibly.
+    async fn cut(&mut self, exchange: &Exchange, reply: &mut Reply, failure: Failure) {
+        if self.end_with_status(exchange, reply, failure).await.is_ok() {
+            self.then = Then::Close;
+            return;
+        }
+        self.then = Then::Drop;
+        // Neither a length nor a last chunk would show that content is missing.
+        let hidden = self.encoding == Encoding::Plain && self.version == Version::Http10;
+        if hidden || failure != Failure::ClientGone {
+            self.stream.reset_on_close();
+        }
+    }
+
+    /// Ends an answer that failed behind its head with a status, which callers of gRPC look for there.
+    async fn end_with_status(
+        &mut self,
+        exchange: &Exchange,
+        reply: &mut Reply,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let is_open = self.encoding == Encoding::Chunked && !self.ended;
+        if !is_open || failure.leaves_nobody() || !grpc::is_call(&reply.head.fields) {
+            return Err(failure);
+        }
+        let (mut trailers, mut rest) = (Fields::new(), Vec::new());
+        grpc::status(failure, &mut trailers);
+        reply.transforms.finish_with(&mut trailers, &mut rest)?;
+        encode_piece(self.out.lend(self.worker), self.encoding, &rest);
+        self.sent += rest.len() as u64;
+        write::last_chunk(self.out.lend(self.worker), &trailers);
+        self.write_all(exchange, &[]).await
     }
 
     /// Reads and drops the rest of the request, within bounds. False when the connection cannot be kept.
@@ -333,7 +369,7 @@ impl<'a> H1Client<'a> {
 
     /// Sends the 101 and carries bytes both ways.
     async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
-        write::status_line(&mut self.out.bytes, &reply.head);
+        write::status_line(self.out.lend(self.worker), &reply.head);
         write::end_to_end_fields(&mut self.out.bytes, &reply.head.fields, NameSet::default());
         self.out.bytes.extend_from_slice(b"connection: upgrade\r\n");
         let token = reply.head.fields.get(FieldName::UPGRADE).unwrap_or_default();
@@ -349,8 +385,7 @@ impl<'a> H1Client<'a> {
             false => tunnel::Protocol::Unknown,
         };
         let service = (&mut service, from_service);
-        let carried =
-            tunnel::run(self.worker, self.deadline, idle, protocol, client, service).await;
+        let carried = tunnel::run(self.worker, self.deadline, idle, protocol, client, service).await;
         (self.received, self.sent) = (carried.up, carried.down);
         Ok(())
     }
@@ -445,7 +480,7 @@ impl Downstream for H1Client<'_> {
         if self.version == Version::Http10 {
             return Ok(());
         }
-        write::status_line(&mut self.out.bytes, head);
+        write::status_line(self.out.lend(self.worker), head);
         write::end_to_end_fields(&mut self.out.bytes, &head.fields, NameSet::default());
         self.out.bytes.extend_from_slice(b"\r\n");
         self.write_all(exchange, &[]).await
@@ -477,14 +512,8 @@ impl Downstream for H1Client<'_> {
         }
         match result {
             Ok(()) => self.then = self.settle().await,
-            Err(failure) => {
-                self.then = Then::Drop;
-                // Neither a length nor a last chunk would show that content is missing.
-                let hidden = self.encoding == Encoding::Plain && self.version == Version::Http10;
-                if hidden || failure != Failure::ClientGone {
-                    self.stream.reset_on_close();
-                }
-            }
+            // Boxed: the plain path must not carry its size.
+            Err(failure) => Box::pin(self.cut(exchange, &mut answer.reply, failure)).await,
         }
         self.finished(exchange, answer.reply, result)
     }

@@ -72,7 +72,7 @@ impl H1Call {
             connection: Some(connection),
             input: Buffer::waiting(Size::Medium),
             inbound: Inbound::NONE,
-            out: Outbound::new(worker.take_bytes()),
+            out: Outbound::default(),
             content: outgoing(exchange),
             request: Request::Open,
             response_keeps_alive: false,
@@ -81,7 +81,7 @@ impl H1Call {
             trailers: None,
             under_way: UnderWay::new(worker, aim, carrier),
         });
-        forwarding::write_request(&mut call.out.bytes, exchange, route, aim, call.content);
+        forwarding::write_request(call.out.lend(&call.under_way.worker), exchange, route, aim, call.content)?;
         call.final_head(exchange, client, head).await?;
         Ok(call)
     }
@@ -155,6 +155,7 @@ impl H1Call {
         }
         loop {
             if !self.input.is_empty() {
+                self.under_way.worker.lend_head(head);
                 match head.parse(self.input.data(), exchange.request.method(), &RESPONSE_HEAD) {
                     Ok(Parsed::Complete(len)) => return Poll::Ready(Ok(len)),
                     Ok(Parsed::Partial) if self.input.is_full() => {
@@ -217,7 +218,11 @@ impl H1Call {
                 if ready!(connection.stream.poll_flush(cx)).is_err() {
                     self.request = Request::Broken;
                 }
-                return if self.request == Request::Open { Poll::Pending } else { Poll::Ready(Ok(())) };
+                if self.request == Request::Open {
+                    return Poll::Pending;
+                }
+                self.out.release(&self.under_way.worker);
+                return Poll::Ready(Ok(()));
             }
             match ready!(self.out.poll_write(cx, &mut connection.stream, direct)) {
                 Ok(0) => {}
@@ -239,11 +244,11 @@ impl H1Call {
         let piece = client.content();
         let n = piece.len();
         if exchange.transforms.is_empty() {
-            encode_piece(&mut self.out.bytes, self.content, piece);
+            encode_piece(self.out.lend(&self.under_way.worker), self.content, piece);
         } else {
             let mut changed = Vec::new();
             exchange.transforms.run(piece, &mut changed)?;
-            encode_piece(&mut self.out.bytes, self.content, &changed);
+            encode_piece(self.out.lend(&self.under_way.worker), self.content, &changed);
         }
         client.consume(n);
         Ok(())
@@ -253,10 +258,10 @@ impl H1Call {
         if !exchange.transforms.is_empty() {
             let mut rest = Vec::new();
             exchange.transforms.finish(&mut rest)?;
-            encode_piece(&mut self.out.bytes, self.content, &rest);
+            encode_piece(self.out.lend(&self.under_way.worker), self.content, &rest);
         }
         if self.content == Outgoing::Chunked {
-            self.out.bytes.extend_from_slice(write::LAST_CHUNK);
+            self.out.lend(&self.under_way.worker).extend_from_slice(write::LAST_CHUNK);
         }
         self.request = Request::Encoded;
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
 use ::http::Response;
 use bytes::{Buf, Bytes};
-use menshen_http1::{FieldName, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead};
+use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead};
 
 use super::connection::SEND_BUFFER;
 use super::convert;
@@ -19,10 +20,14 @@ use crate::serve::Answer;
 use crate::timers::Deadline;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
-use crate::{Exchange, Failure, Finished, Reply, server_timing};
+use crate::{Exchange, Failure, Finished, Reply, grpc, server_timing};
 
 /// Bytes that count as progress of an answer: a client that opens its window by a byte now and then makes none.
 const PROGRESS: u64 = 1024;
+
+/// Bytes of content that are read and thrown away behind an answer, and for how long.
+const DRAINED: usize = 64 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// The client's side of one exchange.
 pub(super) struct H2Client<'a> {
@@ -35,6 +40,7 @@ pub(super) struct H2Client<'a> {
     piece: Bytes,
     body_ended: bool,
     has_content: bool,
+    was_reset: bool,
     method: Method,
     received: u64,
     limit: u64,
@@ -58,6 +64,7 @@ impl<'a> H2Client<'a> {
             body,
             piece: Bytes::new(),
             has_content: request.framing != RequestFraming::None,
+            was_reset: false,
             method: request.method(),
             received: 0,
             limit: u64::MAX,
@@ -206,15 +213,13 @@ impl<'a> H2Client<'a> {
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
                 Poll::Ready(Content::End) => {
-                    let mut rest = Vec::new();
-                    reply.transforms.finish(&mut rest)?;
-                    return if rest.is_empty() {
-                        self.send_end(exchange, call).map(|()| None)
-                    } else {
+                    let (mut trailers, mut rest) = (call.take_trailers(exchange), Vec::new());
+                    reply.transforms.finish_with(&mut trailers, &mut rest)?;
+                    if !rest.is_empty() {
                         // What is left is sent whole: it is what the transforms held back, which is bounded.
                         self.send_data(rest.into(), false)?;
-                        self.send_end(exchange, call).map(|()| None)
-                    };
+                    }
+                    return self.send_end(&trailers).map(|()| None);
                 }
                 Poll::Ready(Content::Data) if !reply.transforms.is_empty() => {
                     let mut out = Vec::new();
@@ -240,18 +245,33 @@ impl<'a> H2Client<'a> {
         }
     }
 
-    /// Trailers that the route lets through, or an empty frame.
-    fn send_end(&mut self, exchange: &Exchange, call: &mut Call) -> Result<(), Failure> {
-        let trailers = call.take_trailers(exchange);
+    /// Trailers, or an empty frame.
+    fn send_end(&mut self, trailers: &Fields) -> Result<(), Failure> {
         if trailers.is_empty() {
             return self.send_data(Bytes::new(), true);
         }
         let Some(stream) = &mut self.answer else { return Err(Failure::ClientGone) };
-        stream.send_trailers(convert::trailers(&trailers)).map_err(|_| Failure::ClientGone)
+        stream.send_trailers(convert::trailers(trailers)).map_err(|_| Failure::ClientGone)
+    }
+
+    /// Ends an answer that failed behind its head with a status, which callers of gRPC look for there.
+    fn end_with_status(&mut self, reply: &mut Reply, failure: Failure) -> Result<(), Failure> {
+        let is_open = matches!(reply.body, Body::Streaming);
+        if !is_open || failure.leaves_nobody() || !grpc::is_call(&reply.head.fields) {
+            return Err(failure);
+        }
+        let (mut trailers, mut rest) = (Fields::new(), Vec::new());
+        grpc::status(failure, &mut trailers);
+        reply.transforms.finish_with(&mut trailers, &mut rest)?;
+        if !rest.is_empty() {
+            self.send_data(rest.into(), false)?;
+        }
+        self.send_end(&trailers)
     }
 
     /// Takes the answer back, visibly.
     fn reset(&mut self, reason: Reason) {
+        self.was_reset = true;
         match &mut self.answer {
             Some(stream) => stream.send_reset(reason),
             None => self.respond.send_reset(reason),
@@ -270,6 +290,26 @@ impl<'a> H2Client<'a> {
             (Body::Streaming, Some(call)) => self.relay(exchange, &mut answer.reply, call).await,
             (Body::Streaming, None) | (Body::Empty, _) => self.send_data(Bytes::new(), true),
         }
+    }
+
+    /// Takes what the client still sends behind its answer, if it is little: a client whose stream is reset may not
+    /// look at the answer that it got (RFC 9113 §8.1).
+    pub(super) async fn take_the_rest(mut self) {
+        if self.was_reset || self.body_ended {
+            return;
+        }
+        self.deadline.set(self.worker.now(), DRAIN_TIME);
+        let mut left = DRAINED;
+        poll_fn(|cx| {
+            while left > 0 {
+                let Poll::Ready(piece) = self.body.poll_data(cx) else { return self.deadline.poll(cx) };
+                let Some(Ok(piece)) = piece else { break };
+                left = left.saturating_sub(piece.len());
+                let _ = self.body.flow_control().release_capacity(piece.len());
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     fn finished(&self, exchange: &mut Exchange, reply: Box<Reply>, result: Result<(), Failure>) -> Finished {
@@ -342,6 +382,12 @@ impl Downstream for H2Client<'_> {
             self.reset(Reason::CANCEL);
             return self.finished(exchange, answer.reply, Ok(()));
         }
+        if let Maker::Failure(Failure::BadHead(error)) = answer.reply.maker
+            && convert::is_malformed(error, self.method)
+        {
+            self.reset(Reason::PROTOCOL_ERROR);
+            return self.finished(exchange, answer.reply, Ok(()));
+        }
         if let Err(failure) = answer.reply.apply_transforms() {
             answer = Answer::made(Reply::of_failure(failure, exchange).into());
         }
@@ -353,12 +399,12 @@ impl Downstream for H2Client<'_> {
                 }
             }
             Err(Failure::ClientGone) => self.reset(Reason::CANCEL),
-            // Content is missing, and the client must see that.
-            Err(_) => self.reset(Reason::INTERNAL_ERROR),
-        }
-        if let Maker::Failure(Failure::BadHead(_)) = answer.reply.maker {
-            // Nothing of this stream is of use any more.
-            self.body_ended = true;
+            Err(failure) => {
+                if self.end_with_status(&mut answer.reply, failure).is_err() {
+                    // Content is missing, and the client must see that.
+                    self.reset(Reason::INTERNAL_ERROR);
+                }
+            }
         }
         self.finished(exchange, answer.reply, result)
     }

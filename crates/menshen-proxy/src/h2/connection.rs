@@ -14,7 +14,8 @@ use bytes::Bytes;
 
 use super::client::H2Client;
 use super::convert;
-use super::io::Io;
+use super::io::{Ending, Io};
+use super::rules::Rules;
 use crate::buffer::Buffer;
 use crate::exchange::{Client, Scheme};
 use crate::panics::{CatchPanic, Panicked};
@@ -38,7 +39,10 @@ const PENDING_RESETS: usize = 32;
 /// Streams that a client makes us reset by breaking the rules (CVE-2025-8671).
 const OWN_RESETS: usize = 64;
 /// Room for names and values that a client refers to again (RFC 7541 §4.2): the default of the protocol.
-const HEADER_TABLE: u32 = 4096;
+pub(super) const HEADER_TABLE: u32 = 4096;
+
+/// How long a client may take to answer a goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the streams of a connection share.
 pub(super) struct Shared {
@@ -47,8 +51,8 @@ pub(super) struct Shared {
     client: Client,
     /// Streams being served.
     open: Cell<u32>,
-    /// The time for being idle, and when it is over.
-    idle: Duration,
+    /// How long nothing need happen while no stream is open, and when that time is over.
+    patience: Cell<Duration>,
     deadline: Rc<Deadline>,
 }
 
@@ -71,18 +75,26 @@ pub(crate) async fn run(newcomer: Newcomer) {
     let client = Client { tls, ..Client::direct(peer, local, scheme) };
     let live = slot.live();
     let (limits, timeouts) = (live.listener().limits, live.listener().timeouts);
-    let head = live.listener().head.head;
+    let (head, fields) = (live.listener().head.head, live.listener().head.fields);
     drop(live);
-    let io = Io::new(stream, read, worker.clone());
-    let too_much = io.too_much();
+    let io = Io::new(stream, read, worker.clone(), Rules::new(limits.streams, fields));
+    let ending = io.ending();
     let handshake = builder(&limits, head).handshake::<_, Bytes>(io);
-    let Ok(Ok(mut connection)) = tokio::time::timeout(timeouts.header, handshake).await else { return };
-    let (deadline, idle) = (worker.timers.deadline(), timeouts.idle);
-    deadline.set(worker.recent(), idle);
-    let shared = Rc::new(Shared { worker, slot, client, open: Cell::new(0), idle, deadline });
-    let mut hall = Hall { connection: &mut connection, shared: &shared, farewell: false };
-    while let Some((request, respond)) = hall.next(&too_much).await {
+    let Ok(Ok(connection)) = tokio::time::timeout(timeouts.header, handshake).await else { return };
+    let deadline = worker.timers.deadline();
+    let (open, patience) = (Cell::new(0), Cell::new(timeouts.idle));
+    let shared = Rc::new(Shared { worker, slot, client, open, patience, deadline });
+    shared.wait();
+    let mut hall = Hall { connection, shared: &shared, ending, stage: Stage::Open };
+    while let Some((request, respond)) = hall.next().await {
         spawn(&shared, request, respond);
+    }
+}
+
+impl Shared {
+    /// Waits for something to happen from now on.
+    fn wait(&self) {
+        self.deadline.set(self.worker.recent(), self.patience.get());
     }
 }
 
@@ -102,19 +114,30 @@ fn builder(limits: &ListenerLimits, head: usize) -> Builder {
     builder
 }
 
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Streams are taken.
+    Open,
+    /// The client was told that nothing more is taken; what is under way goes on.
+    Leaving,
+    /// The client was told that this is the end.
+    Over,
+}
+
 /// Where streams come in.
 struct Hall<'a> {
-    connection: &'a mut Connection<Io, Bytes>,
+    connection: Connection<Io, Bytes>,
     shared: &'a Shared,
-    /// The client was told that nothing more is taken.
-    farewell: bool,
+    ending: Rc<Ending>,
+    stage: Stage,
 }
 
 type Incoming = (Request<RecvStream>, SendResponse<Bytes>);
 
 impl Hall<'_> {
     /// The next stream; `None` when the connection is over.
-    async fn next(&mut self, too_much: &Cell<bool>) -> Option<Incoming> {
+    async fn next(&mut self) -> Option<Incoming> {
         poll_fn(|cx| {
             loop {
                 match self.connection.poll_accept(cx) {
@@ -122,37 +145,64 @@ impl Hall<'_> {
                     Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
                     Poll::Pending => {}
                 }
-                if too_much.replace(false) {
-                    tracing::debug!(peer = %self.shared.client.peer, "too many HTTP/2 frames of no use");
-                    self.shared.worker.calmed_down();
-                    self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                    continue;
+                if self.ending.goodbye.take() {
+                    self.wait_for_farewell();
                 }
-                if !self.farewell && self.is_over(cx) {
-                    self.farewell = true;
-                    self.connection.graceful_shutdown();
-                    continue;
+                match self.stage {
+                    Stage::Over if self.has_waited(cx) => return Poll::Ready(None),
+                    Stage::Open | Stage::Leaving if self.ending.verdict.get().is_some() => self.condemn(),
+                    Stage::Open if self.is_unwanted(cx) => self.leave(),
+                    // Who does not answer the goodbye gets no other.
+                    Stage::Leaving if self.has_waited(cx) => self.end(Reason::NO_ERROR),
+                    Stage::Open | Stage::Leaving | Stage::Over => return Poll::Pending,
                 }
-                return Poll::Pending;
             }
         })
         .await
     }
 
     /// True when no more streams are wanted: the gateway stops, or the client has been idle for too long.
-    fn is_over(&self, cx: &mut Context<'_>) -> bool {
-        let Shared { worker, slot, open, idle, deadline, .. } = self.shared;
-        if worker.is_draining() || slot.is_closed() {
-            return true;
+    fn is_unwanted(&self, cx: &mut Context<'_>) -> bool {
+        let Shared { worker, slot, .. } = self.shared;
+        worker.is_draining() || slot.is_closed() || self.has_waited(cx)
+    }
+
+    /// True when nothing has happened for as long as nothing need happen, or there is no time left.
+    fn has_waited(&self, cx: &mut Context<'_>) -> bool {
+        let Shared { worker, open, deadline, .. } = self.shared;
+        while deadline.poll(cx).is_ready() {
+            if open.get() == 0 || self.stage == Stage::Over || worker.must_stop_now() {
+                return true;
+            }
+            worker.now();
+            self.shared.wait();
         }
-        if deadline.poll(cx).is_pending() {
-            return false;
-        }
-        if open.get() == 0 {
-            return true;
-        }
-        deadline.set(worker.now(), *idle);
-        deadline.poll(cx).is_ready()
+        worker.must_stop_now()
+    }
+
+    /// Ends the connection because of what the client sent.
+    fn condemn(&mut self) {
+        let reason = self.ending.verdict.get().unwrap_or(Reason::PROTOCOL_ERROR);
+        tracing::debug!(peer = %self.shared.client.peer, %reason, "an HTTP/2 client broke the rules");
+        self.end(reason);
+    }
+
+    fn leave(&mut self) {
+        self.stage = Stage::Leaving;
+        self.connection.graceful_shutdown();
+        self.wait_for_farewell();
+    }
+
+    fn end(&mut self, reason: Reason) {
+        self.stage = Stage::Over;
+        self.connection.abrupt_shutdown(reason);
+        self.wait_for_farewell();
+    }
+
+    fn wait_for_farewell(&self) {
+        self.shared.patience.set(FAREWELL);
+        self.shared.worker.now();
+        self.shared.wait();
     }
 }
 
@@ -167,7 +217,7 @@ fn spawn(shared: &Rc<Shared>, request: Request<RecvStream>, respond: SendRespons
             tracing::error!(worker = shared.worker.index, peer = %shared.client.peer, "a panic ended an exchange");
         }
         shared.open.set(shared.open.get().saturating_sub(1));
-        shared.deadline.set(shared.worker.recent(), shared.idle);
+        shared.wait();
     });
 }
 
@@ -192,6 +242,6 @@ async fn serve_stream(shared: &Shared, request: Request<RecvStream>, respond: Se
         Ok(()) => serve::serve(&mut exchange, &mut client).await,
         Err(error) => serve::refuse(&mut exchange, &mut client, Failure::BadHead(error)).await,
     }
-    drop(client);
     worker.give_exchange(exchange);
+    client.take_the_rest().await;
 }

@@ -5,8 +5,8 @@
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use menshen_http1::{
-    Authority, FieldName, Fields, HeadError, HeadLimits, NameSet, RequestFraming, RequestHead, ResponseHead,
-    Underscores, Version, valid_value,
+    Authority, FieldName, Fields, HeadError, HeadLimits, Method, NameSet, RequestFraming, RequestHead,
+    ResponseHead, Underscores, Version, valid_value,
 };
 
 /// Fields of a response that are not sent over HTTP/2 (RFC 9113 §8.2.2).
@@ -70,7 +70,7 @@ fn fields(to: &mut Fields, from: &HeaderMap, underscores: Underscores) -> Result
     let mut cookie: Vec<u8> = Vec::new();
     for (name, value) in from {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-        if !valid_value(value) {
+        if !valid_value(value) || has_blank_end(value) {
             return Err(HeadError::FieldValue);
         }
         if memchr::memchr(b'_', name).is_some() {
@@ -95,6 +95,25 @@ fn fields(to: &mut Fields, from: &HeaderMap, underscores: Underscores) -> Result
         to.append(FieldName::COOKIE, &cookie);
     }
     Ok(())
+}
+
+/// HTTP/1 strips blanks around a value; in HTTP/2 there must be none (RFC 9113 §8.2.1).
+fn has_blank_end(value: &[u8]) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.first()) || is_blank(value.last())
+}
+
+/// True when a request is malformed in the sense of RFC 9113 §8.1.1, which wants the stream reset. What is refused for
+/// other reasons gets an answer.
+pub(super) fn is_malformed(error: HeadError, method: Method) -> bool {
+    match error {
+        HeadError::FieldValue
+        | HeadError::HostRepeated
+        | HeadError::HostInvalid
+        | HeadError::ContentLength => true,
+        HeadError::HostMissing => method == Method::Connect,
+        _ => false,
+    }
 }
 
 /// A length holds, as the h2 crate sees to; content without one is sent on chunked.

@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Bytes of a frame header (RFC 9113 §4.1).
-const HEADER: usize = 9;
+use super::frames::{Head, flag, kind};
 
 /// Cheap frames that a client may send at once; what is used up comes back with time, requests and content.
 const CHEAP: Allowance = Allowance { most: 2_000, each_second: 200 };
@@ -12,9 +11,11 @@ const CHEAP: Allowance = Allowance { most: 2_000, each_second: 200 };
 const WITH_REQUEST: u32 = 4;
 /// Bytes of content, either way, that give one cheap frame back: window updates go along with content.
 const CONTENT: usize = 1_024;
+/// Bytes of one setting (RFC 9113 §6.5.1).
+const SETTING: usize = 6;
 /// Requests that a client may take back at once, in halves: every request gives a half back, so that who takes back
-/// less than every second one is never told to calm down.
-const RESETS: Allowance = Allowance { most: 400, each_second: 40 };
+/// less than every second one is never told to calm down. A page that is left takes back all that are under way.
+const RESETS: Allowance = Allowance { most: 200, each_second: 40 };
 
 /// How much there may be of something.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +56,9 @@ impl Left {
     }
 }
 
-/// Watches the frames that come in over a connection.
+/// Counts the frames that come in over a connection.
 #[derive(Debug)]
 pub(super) struct Meter {
-    header: [u8; HEADER],
-    /// Bytes of the header seen so far.
-    seen: usize,
-    /// Bytes of the payload still to come.
-    payload: usize,
     cheap: Left,
     resets: Left,
     /// Bytes of content that have not given anything back yet.
@@ -71,65 +67,47 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(now: Instant) -> Self {
-        let (cheap, resets) = (Left::of(CHEAP, now), Left::of(RESETS, now));
-        Self { header: [0; HEADER], seen: 0, payload: 0, cheap, resets, content: 0 }
+        Self { cheap: Left::of(CHEAP, now), resets: Left::of(RESETS, now), content: 0 }
     }
 
-    /// Takes note of bytes as they come, behind the preface. False when it was too much.
-    pub(super) fn received(&mut self, mut bytes: &[u8], now: Instant) -> bool {
-        loop {
-            let skipped = self.payload.min(bytes.len());
-            self.payload -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            if bytes.is_empty() {
-                return true;
+    /// A frame has come. False when it is one too many.
+    pub(super) fn came(&mut self, head: &Head, now: Instant) -> bool {
+        match head.kind {
+            // The end of a request is of use, however short; and padding is of none, however long.
+            kind::DATA if head.has(flag::END_STREAM) => true,
+            kind::DATA if head.length == 0 || head.has(flag::PADDED) => {
+                self.moved(head.length);
+                self.cheap.take(1, now)
             }
-            let wanted = (HEADER - self.seen).min(bytes.len());
-            let (head, rest) = bytes.split_at(wanted);
-            if let Some(room) = self.header.get_mut(self.seen..self.seen + wanted) {
-                room.copy_from_slice(head);
+            kind::DATA => {
+                self.moved(head.length);
+                true
             }
-            self.seen += wanted;
-            bytes = rest;
-            if self.seen == HEADER {
-                self.seen = 0;
-                if !self.frame(now) {
-                    return false;
-                }
+            kind::HEADERS => {
+                self.cheap.give(WITH_REQUEST);
+                self.resets.give(1);
+                true
             }
+            kind::RST_STREAM => self.resets.take(2, now),
+            // Every setting is work.
+            kind::SETTINGS => {
+                self.cheap.take(1 + u32::try_from(head.length / SETTING).unwrap_or(u32::MAX), now)
+            }
+            // PRIORITY, PING, WINDOW_UPDATE, CONTINUATION, and what nobody knows.
+            _ => self.cheap.take(1, now),
         }
     }
 
-    /// Takes note of bytes that were sent.
-    pub(super) fn sent(&mut self, bytes: usize) {
+    /// Content has moved, either way.
+    pub(super) fn moved(&mut self, bytes: usize) {
         self.content += bytes;
         self.cheap.give(u32::try_from(self.content / CONTENT).unwrap_or(u32::MAX));
         self.content %= CONTENT;
     }
 
-    fn frame(&mut self, now: Instant) -> bool {
-        const DATA: u8 = 0;
-        const HEADERS: u8 = 1;
-        const RST_STREAM: u8 = 3;
-        const END_STREAM: u8 = 0x1;
-        let [a, b, c, kind, flags, ..] = self.header;
-        self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
-        match kind {
-            // The end of a request is of use, however short.
-            DATA if self.payload == 0 && flags & END_STREAM == 0 => self.cheap.take(1, now),
-            DATA => {
-                self.sent(self.payload);
-                true
-            }
-            HEADERS => {
-                self.cheap.give(WITH_REQUEST);
-                self.resets.give(1);
-                true
-            }
-            RST_STREAM => self.resets.take(2, now),
-            // PRIORITY, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION, and what nobody knows.
-            _ => self.cheap.take(1, now),
-        }
+    /// A stream had to be reset because of what the client did on it. False when it was one too many.
+    pub(super) fn provoked(&mut self, now: Instant) -> bool {
+        self.resets.take(2, now)
     }
 }
 
@@ -137,66 +115,72 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-        let length = (payload.len() as u32).to_be_bytes();
-        let mut bytes = vec![length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
-        bytes.extend_from_slice(payload);
-        bytes
+    fn head(kind: u8, flags: u8, length: usize) -> Head {
+        Head { length, kind, flags, stream: 1 }
+    }
+
+    /// How many rounds of these frames are taken.
+    fn rounds(frames: &[Head]) -> usize {
+        let now = Instant::now();
+        let mut meter = Meter::new(now);
+        (0..20_000).take_while(|_| frames.iter().all(|head| meter.came(head, now))).count()
     }
 
     #[test]
-    fn a_flood_of_pings_is_too_much_however_it_is_cut() {
-        for size in [1, 7, 17, 4096] {
-            let mut meter = Meter::new(Instant::now());
-            let now = Instant::now();
-            let pings = frame(6, 0, &[0; 8]).repeat(CHEAP.most as usize + 1);
-            let accepted = pings.chunks(size).take_while(|bytes| meter.received(bytes, now)).count();
-            assert!(accepted < pings.len().div_ceil(size), "{size}");
-            assert!(accepted * size + size.max(17) >= CHEAP.most as usize * 17, "{size}");
+    fn floods_of_cheap_frames_end() {
+        let padded = head(kind::DATA, flag::PADDED, 256);
+        for (name, flood, most) in [
+            ("PING", head(kind::PING, 0, 8), CHEAP.most),
+            ("PRIORITY", head(kind::PRIORITY, 0, 5), CHEAP.most),
+            ("SETTINGS", head(kind::SETTINGS, 0, 6), CHEAP.most / 2),
+            ("WINDOW_UPDATE", head(kind::WINDOW_UPDATE, 0, 4), CHEAP.most),
+            ("CONTINUATION", head(kind::CONTINUATION, 0, 1), CHEAP.most),
+            ("empty DATA", head(kind::DATA, 0, 0), CHEAP.most),
+            ("padding", padded, 2 * CHEAP.most),
+            ("an unknown frame", head(0xff, 0, 16_384), CHEAP.most),
+            ("RST_STREAM", head(kind::RST_STREAM, 0, 4), RESETS.most / 2),
+        ] {
+            assert!(rounds(&[flood]) <= most as usize, "{name}");
         }
     }
 
     #[test]
     fn content_gives_cheap_frames_back() {
-        let mut meter = Meter::new(Instant::now());
-        let now = Instant::now();
-        for _ in 0..10 * CHEAP.most {
-            assert!(meter.received(&frame(0, 0, &[0; 2 * CONTENT]), now));
-            assert!(meter.received(&frame(8, 0, &[0; 4]), now));
-        }
+        let upload = [head(kind::DATA, 0, 2 * CONTENT), head(kind::WINDOW_UPDATE, 0, 4)];
+        assert_eq!(rounds(&upload), 20_000);
+        let padded = [head(kind::DATA, flag::PADDED, 2 * CONTENT)];
+        assert_eq!(rounds(&padded), 20_000);
     }
 
     #[test]
-    fn a_slow_drip_is_no_flood_and_empty_data_is() {
+    fn a_slow_drip_is_no_flood() {
         let start = Instant::now();
         let mut meter = Meter::new(start);
         for second in 0..20u64 {
             let now = start + Duration::from_secs(second);
-            assert!((0..CHEAP.each_second).all(|_| meter.received(&frame(6, 0, &[0; 8]), now)), "{second}");
+            let ping = head(kind::PING, 0, 8);
+            assert!((0..CHEAP.each_second).all(|_| meter.came(&ping, now)), "{second}");
         }
-        let flood = (0..=CHEAP.most).all(|_| meter.received(&frame(0, 0, b""), start));
-        assert!(!flood);
     }
 
     #[test]
     fn who_takes_back_every_request_is_told_to_calm_down_and_who_takes_back_every_third_is_not() {
+        let (request, reset) = (head(kind::HEADERS, 5, 1), head(kind::RST_STREAM, 0, 4));
+        assert!((RESETS.most as usize - 1..=RESETS.most as usize).contains(&rounds(&[request, reset])));
+        assert_eq!(rounds(&[request, request, request, reset]), 20_000);
+    }
+
+    #[test]
+    fn a_reset_that_a_client_provokes_counts_like_its_own() {
         let now = Instant::now();
-        let (request, reset) = (frame(1, 5, &[0x82]), frame(3, 0, &[0; 4]));
         let mut meter = Meter::new(now);
-        let pairs = [request.clone(), reset.clone()].concat();
-        let accepted = (0..1000).take_while(|_| meter.received(&pairs, now)).count();
-        assert!((RESETS.most as usize / 2..RESETS.most as usize + 2).contains(&accepted), "{accepted}");
-        let mut meter = Meter::new(now);
-        let thirds = [request.clone(), request.clone(), request, reset].concat();
-        assert!((0..10_000).all(|_| meter.received(&thirds, now)));
+        let provoked =
+            (0..1000).take_while(|_| meter.came(&head(kind::HEADERS, 5, 1), now) && meter.provoked(now));
+        assert!(provoked.count() <= RESETS.most as usize);
     }
 
     #[test]
     fn requests_and_their_ends_cost_nothing_here() {
-        let mut meter = Meter::new(Instant::now());
-        let now = Instant::now();
-        for _ in 0..10 * CHEAP.most {
-            assert!(meter.received(&frame(1, 4, &[0x82]), now) && meter.received(&frame(0, 1, b""), now));
-        }
+        assert_eq!(rounds(&[head(kind::HEADERS, 4, 1), head(kind::DATA, 1, 0)]), 20_000);
     }
 }

@@ -332,7 +332,9 @@ fn request(
 ) -> Result<Request<()>, Failure> {
     let worker = exchange.live.worker();
     let mut text = worker.take_bytes();
-    forwarding::write_request(&mut text, exchange, route, aim, content);
+    forwarding::write_request(&mut text, exchange, route, aim, content)?;
+    let mut scratch = Vec::new();
+    let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
     let mut request = Request::new(());
     let mut authority = None;
     for line in text.split(|b| *b == b'\n').skip(1) {
@@ -357,7 +359,7 @@ fn request(
     let uri = Uri::builder()
         .scheme(scheme)
         .authority(authority.unwrap_or_default().as_slice())
-        .path_and_query(aim.target)
+        .path_and_query(target)
         .build();
     *request.uri_mut() = uri.map_err(|_| Failure::BadRewrite)?;
     let method = ::http::Method::from_bytes(exchange.request.method_text());

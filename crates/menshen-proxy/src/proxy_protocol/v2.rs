@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn wrong_versions_short_addresses_and_endless_headers_are_refused() {
-        for bytes in [header(0x11, TCP4, &[0; 12]), header(PROXY, TCP4, &[0; 11]), header(PROXY, TCP6, &[0; 35])]
+        for bytes in
+            [header(0x11, TCP4, &[0; 12]), header(PROXY, TCP4, &[0; 11]), header(PROXY, TCP6, &[0; 35])]
         {
             assert_eq!(parse(&bytes), Err(Malformed));
         }
