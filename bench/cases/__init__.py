@@ -1,12 +1,12 @@
 """The cases, by name."""
 
-from cases.idle import Idle
+from cases.idle import IDLE
 from cases.pace import FULL, QUICK
 from cases.reload import Reload
 from cases.routes import Routes
 from cases.stop import Stop
 from cases.throughput import THROUGHPUT
 
-ALL = {case.name: case for case in [*THROUGHPUT, Idle(), Routes(), Reload(), Stop()]}
+ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop()]}
 
 __all__ = ["ALL", "FULL", "QUICK"]

@@ -7,7 +7,7 @@ from cases.throughput import measure
 from dataclasses import replace
 from gateways.gateway import Gateway, Scene
 from kit import processes
-from kit.load import Load, finish_wrk, start_wrk
+from kit.load import Wrk
 from kit.stage import GatewayFailed, Running, Stage, status_and_generation
 
 COUNTS = [10, 1_000, 100_000]
@@ -33,10 +33,10 @@ class Routes:
         return outcome
 
     def measure(self, stage: Stage, gateway: Gateway, count: int, pace: Pace) -> list[str]:
-        load = Load("/", 64, "routes.lua", (str(count),))
+        load = Wrk("/", 64, "routes.lua", (str(count),))
         with stage.start(gateway, stage.work(scene=Scene.ROUTES, routes=count)) as running:
             resident = processes.resident_kib(running.pids()) / 1024
-            finish_wrk(start_wrk(load, running.work.port, pace.warm_up))
+            load.finish(load.start(running.work, pace.warm_up))
             figures = measure(running, load, pace.seconds)
             live = change_one(running)
         return [

@@ -1,13 +1,14 @@
-"""How much a request costs: wrk in a closed loop, gateways in turn, several rounds, medians."""
+"""How much a request costs: a load in a closed loop, gateways in turn, several rounds, medians."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass, fields
 
 from cases.pace import Outcome, Pace
-from gateways.gateway import Gateway, Scene
+from gateways.gateway import Front, Gateway, Scene
 from kit import machine, processes
-from kit.load import Load, finish_wrk, start_wrk
+from kit.load import H2Load, Handshakes, Load, Wrk
 from kit.stage import GatewayFailed, Running, Stage
 
 YARDSTICKS = ["nginx", "haproxy"]
@@ -29,10 +30,17 @@ class Figures:
 
 
 class Throughput:
-    """A case that is one wrk command."""
+    """A case that is one load."""
 
-    def __init__(self, name: str, about: str, load: Load, scenes: dict[str, Scene] | None = None):
-        self.name, self.about, self.load, self.scenes = name, about, load, scenes
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        load: Load,
+        scenes: dict[str, Scene] | None = None,
+        front: Front = Front.HTTP1,
+    ):
+        self.name, self.about, self.load, self.scenes, self.front = name, about, load, scenes, front
 
     def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
         taking_part = [gateway for gateway in gateways if not self.scenes or gateway.name in self.scenes]
@@ -54,20 +62,20 @@ class Throughput:
 
     def round(self, stage: Stage, gateway: Gateway, pace: Pace) -> Figures:
         scene = (self.scenes or {}).get(gateway.name, Scene.PLAIN)
-        with stage.start(gateway, stage.work(scene=scene)) as running:
-            finish_wrk(start_wrk(self.load, running.work.port, pace.warm_up))
+        with stage.start(gateway, stage.work(scene=scene, front=self.front)) as running:
+            self.load.finish(self.load.start(running.work, pace.warm_up))
             return measure(running, self.load, pace.seconds)
 
 
 def measure(running: Running, load: Load, seconds: int) -> Figures:
-    """One wrk run against a gateway that has been warmed up."""
+    """One load against a gateway that has been warmed up."""
     pids = running.pids()
     before = processes.cpu_time(pids)
-    wrk = start_wrk(load, running.work.port, seconds)
+    process = load.start(running.work, seconds)
     # While the connections are there and well before the end.
     time.sleep(seconds * 0.7)
     resident = processes.resident_kib(pids) / 1024
-    sent = finish_wrk(wrk)
+    sent = load.finish(process)
     used = processes.cpu_time(pids) - before
     requests = max(sent.requests, 1)
     return Figures(
@@ -109,7 +117,7 @@ def summary(measured: dict[str, list[Figures]]) -> Outcome:
         costs = [each.cpu for each in measured[name]]
         rows.append([
             name, f"{one.rate:,.0f}", f"{one.cpu:.1f}", f"{min(costs):.1f}–{max(costs):.1f}", f"{one.user:.1f}",
-            f"{one.system:.1f}", f"{one.core:.0%}", f"{one.p50:,.0f}", f"{one.p99:,.0f}", f"{one.resident:.1f}",
+            f"{one.system:.1f}", f"{one.core:.0%}", known(one.p50), known(one.p99), f"{one.resident:.1f}",
             f"{one.errors:.0f}",
             *(f"{one.cpu / medians[other].cpu:.2f}" for other in yardsticks),
             *(f"{one.rate / medians[other].rate:.2f}" for other in yardsticks),
@@ -117,17 +125,51 @@ def summary(measured: dict[str, list[Figures]]) -> Outcome:
     return Outcome(header, rows)
 
 
+def known(figure: float) -> str:
+    return "–" if math.isnan(figure) else f"{figure:,.0f}"
+
+
 THROUGHPUT = [
-    Throughput("small-64", "GET, 128-byte replies, 64 keep-alive connections.", Load("/s", 64)),
-    Throughput("small-1000", "GET, 128-byte replies, 1,000 keep-alive connections.", Load("/s", 1000)),
+    Throughput("small-64", "GET, 128-byte replies, 64 keep-alive connections.", Wrk("/s", 64)),
+    Throughput("small-1000", "GET, 128-byte replies, 1,000 keep-alive connections.", Wrk("/s", 1000)),
     Throughput(
         "small-64-features",
         "Like small-64, but Menshen with its access log written to a file, its metrics and five plain filters "
         "(request-id, headers, body-limit, ip-deny, secure-headers); nginx and HAProxy as plain proxies.",
-        Load("/s", 64),
+        Wrk("/s", 64),
         {"menshen": Scene.FEATURES, "nginx": Scene.PLAIN, "haproxy": Scene.PLAIN},
     ),
-    Throughput("16k", "GET, 16 KiB replies, 64 keep-alive connections.", Load("/16k", 64)),
-    Throughput("256k", "GET, 256 KiB replies, 64 keep-alive connections.", Load("/256k", 64)),
-    Throughput("post-64k", "POST of 64 KiB, 64 keep-alive connections.", Load("/s", 64, "post.lua")),
+    Throughput("16k", "GET, 16 KiB replies, 64 keep-alive connections.", Wrk("/16k", 64)),
+    Throughput("256k", "GET, 256 KiB replies, 64 keep-alive connections.", Wrk("/256k", 64)),
+    Throughput("post-64k", "POST of 64 KiB, 64 keep-alive connections.", Wrk("/s", 64, "post.lua")),
+    Throughput(
+        "tls-h1",
+        "GET, 128-byte replies, 64 keep-alive connections over TLS 1.3.",
+        Wrk("/s", 64),
+        front=Front.TLS,
+    ),
+    Throughput(
+        "tls-h2",
+        "GET, 128-byte replies, 8 HTTP/2 connections over TLS 1.3 with 16 streams each.",
+        H2Load("/s", 8, 16),
+        front=Front.TLS,
+    ),
+    Throughput(
+        "h2c",
+        "GET, 128-byte replies, 8 HTTP/2 connections without TLS with 16 streams each.",
+        H2Load("/s", 8, 16),
+        front=Front.H2C,
+    ),
+    Throughput(
+        "tls-handshakes",
+        "New TLS 1.3 connections with a full handshake, 16 at once, one GET with `Connection: close` on each.",
+        Handshakes(16, resume=False),
+        front=Front.TLS,
+    ),
+    Throughput(
+        "tls-resumptions",
+        "Like tls-handshakes, but each connection resumes the session of the one before it.",
+        Handshakes(16, resume=True),
+        front=Front.TLS,
+    ),
 ]

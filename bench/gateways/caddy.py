@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from gateways.gateway import Gateway, Work
+from gateways.gateway import Front, Gateway, Work
 from kit.places import installed
+
+PROTOCOLS = {Front.HTTP1: "h1", Front.TLS: "h1 h2", Front.H2C: "h1 h2c"}
 
 
 class Caddy(Gateway):
@@ -20,14 +22,14 @@ class Caddy(Gateway):
     admin off
     auto_https off
     servers {{
-        protocols h1
+        protocols {PROTOCOLS[work.front]}
         timeouts {{
             idle 5m
         }}
     }}
 }}
-http://:{work.port} {{
-    bind 127.0.0.1
+{"https" if work.front is Front.TLS else "http"}://:{work.port} {{
+    bind 127.0.0.1{tls(work)}
     reverse_proxy 127.0.0.1:{work.origin_port} {{
         transport http {{
             keepalive 5m
@@ -45,3 +47,13 @@ http://:{work.port} {{
 
     def environment(self, folder: Path) -> dict[str, str]:
         return {"GOMAXPROCS": "1", "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+
+
+def tls(work: Work) -> str:
+    if work.front is not Front.TLS:
+        return ""
+    return f"""
+    tls {work.identity.chain} {work.identity.key} {{
+        protocols tls1.3
+        curves x25519
+    }}"""

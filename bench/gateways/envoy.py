@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateways.gateway import Gateway, Work
+from gateways.gateway import Front, Gateway, Work
 from kit.places import TOOLS, installed
 
 
@@ -14,7 +14,10 @@ class Envoy(Gateway):
         return packaged if packaged.is_file() else installed("envoy")
 
     def files(self, work: Work, folder: Path) -> dict[str, str]:
-        return {"envoy.yaml": CONFIGURATION % {"port": work.port, "origin_port": work.origin_port}}
+        tls = TLS % {"chain": work.identity.chain, "key": work.identity.key} if work.front is Front.TLS else ""
+        codec = "HTTP1" if work.front is Front.HTTP1 else "AUTO"
+        particulars = {"port": work.port, "origin_port": work.origin_port, "codec": codec, "tls": tls}
+        return {"envoy.yaml": CONFIGURATION % particulars}
 
     def command(self, work: Work, folder: Path) -> list:
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
@@ -29,12 +32,12 @@ static_resources:
       address: { socket_address: { address: 127.0.0.1, port_value: %(port)d } }
       tcp_backlog_size: 4096
       filter_chains:
-        - filters:
+        - %(tls)sfilters:
             - name: envoy.filters.network.http_connection_manager
               typed_config:
                 "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                 stat_prefix: web
-                codec_type: HTTP1
+                codec_type: %(codec)s
                 generate_request_id: false
                 server_header_transformation: PASS_THROUGH
                 stream_idle_timeout: 0s
@@ -65,3 +68,19 @@ static_resources:
               - endpoint:
                   address: { socket_address: { address: 127.0.0.1, port_value: %(origin_port)d } }
 """
+
+# Goes in front of `filters`.
+TLS = """\
+transport_socket:
+            name: envoy.transport_sockets.tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context:
+                alpn_protocols: [h2, http/1.1]
+                tls_params:
+                  tls_minimum_protocol_version: TLSv1_3
+                  tls_maximum_protocol_version: TLSv1_3
+                  ecdh_curves: [X25519]
+                tls_certificates:
+                  - { certificate_chain: { filename: %(chain)s }, private_key: { filename: %(key)s } }
+          """

@@ -17,6 +17,23 @@ class Scene(enum.Enum):
     ROUTES = "many routes /r/0, /r/1 and so on; the replies of the last one carry the generation"
 
 
+class Front(enum.Enum):
+    """What clients speak to a gateway."""
+
+    HTTP1 = "HTTP/1.1 in the clear"
+    TLS = "TLS 1.3, and in it HTTP/2 or HTTP/1.1, whichever the client asks for"
+    H2C = "HTTP/2 in the clear"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The certificate that every gateway shows, in PEM."""
+
+    chain: Path
+    key: Path
+    both: Path
+
+
 @dataclass(frozen=True)
 class Work:
     """One configuration to make."""
@@ -27,6 +44,16 @@ class Work:
     scene: Scene = Scene.PLAIN
     generation: str = "A"
     routes: int = 0
+    front: Front = Front.HTTP1
+    identity: Identity | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.front is Front.TLS else 'http'}://{self.address}"
 
     @property
     def probe(self) -> str:

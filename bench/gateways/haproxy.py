@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from gateways.gateway import Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Work
 from kit.places import installed
 
 
@@ -33,7 +33,7 @@ defaults
     timeout http-keep-alive 300s
     http-reuse always
 frontend web
-    bind 127.0.0.1:{work.port} backlog 4096
+    bind {work.address} backlog 4096{speaking(work)}
 {rules(work, folder)}
     default_backend origin
 backend origin
@@ -48,6 +48,16 @@ backend origin
     def command(self, work: Work, folder: Path) -> list:
         """As a master with one worker, because that is what can reload."""
         return [self.executable(), "-W", "-f", folder / "haproxy.cfg", "-p", folder / "haproxy.pid"]
+
+
+def speaking(work: Work) -> str:
+    match work.front:
+        case Front.HTTP1:
+            return ""
+        case Front.H2C:
+            return " proto h2"
+        case Front.TLS:
+            return f" ssl crt {work.identity.both} alpn h2,http/1.1 ssl-min-ver TLSv1.3 curves X25519"
 
 
 def rules(work: Work, folder: Path) -> str:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gateways.gateway import Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Work
 from kit.places import built
 
 FIVE_FILTERS = """
@@ -31,7 +31,7 @@ class Menshen(Gateway):
         return {
             "menshen.yaml": f"""\
 gateway: {{ workers: 1, admin: {admin}, access-log: {log} }}
-listeners: {{ web: {{ bind: 127.0.0.1:{work.port} }} }}
+listeners: {{ web: {{ bind: {work.address}{tls(work)} }} }}
 services: {{ origin: {{ endpoints: [127.0.0.1:{work.origin_port}] }} }}
 routes:
 {routes(work)}
@@ -40,6 +40,13 @@ routes:
 
     def command(self, work: Work, folder: Path) -> list:
         return [self.executable(), "run", "-c", folder / "menshen.yaml"]
+
+
+def tls(work: Work) -> str:
+    if work.front is not Front.TLS:
+        return ""
+    certificate = f"{{ chain: {work.identity.chain}, key: {work.identity.key} }}"
+    return f", tls: {{ minimum: 1.3, certificates: [{certificate}] }}"
 
 
 def routes(work: Work) -> str:

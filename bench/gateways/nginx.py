@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from gateways.gateway import Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Work
 from kit.places import installed
 
 
@@ -43,7 +43,7 @@ http {{
         keepalive_timeout 300s;
     }}
     server {{
-        listen 127.0.0.1:{work.port} backlog=4096;
+{listen(work)}
         proxy_http_version 1.1;
         proxy_set_header Connection "";
 {locations(work)}
@@ -54,6 +54,22 @@ http {{
 
     def command(self, work: Work, folder: Path) -> list:
         return [self.executable(), "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
+
+
+def listen(work: Work) -> str:
+    match work.front:
+        case Front.HTTP1:
+            return f"        listen {work.address} backlog=4096;"
+        case Front.H2C:
+            return f"        listen {work.address} http2 backlog=4096;"
+        case Front.TLS:
+            # Sessions live in tickets alone, which is how nginx comes; a cache is not asked with TLS 1.3.
+            return f"""\
+        listen {work.address} ssl http2 backlog=4096;
+        ssl_certificate {work.identity.chain};
+        ssl_certificate_key {work.identity.key};
+        ssl_protocols TLSv1.3;
+        ssl_ecdh_curve X25519;"""
 
 
 def locations(work: Work) -> str:

@@ -5,17 +5,22 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
-from gateways.gateway import Gateway, Work
+from gateways.gateway import Front, Gateway, Identity, Work
 from kit import processes
 from kit.places import built
 
 GATEWAY_CORE = 0
 LOAD_CORE = 1
 READY_WITHIN = 60.0
+# What HTTP/2 begins with, and an empty SETTINGS frame.
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 
 class GatewayFailed(Exception):
@@ -36,7 +41,7 @@ class Stage:
             raise SystemExit("bench/run: bench-origin is not built; run bench/setup")
         command = [binary, f"127.0.0.1:{self.origin_port}"]
         self.origin = processes.start_on_core(LOAD_CORE, command, self.folder / "origin.log")
-        wait_for_answer(self.origin_port, "/s", self.origin)
+        wait_until(lambda: status_and_generation(self.origin_port, "/s")[0] == 200, self.origin)
         return self
 
     def __exit__(self, *_) -> None:
@@ -44,7 +49,30 @@ class Stage:
 
     def work(self, **particulars) -> Work:
         """What a gateway is to do, on ports of its own."""
-        return Work(port=free_port(), admin_port=free_port(), origin_port=self.origin_port, **particulars)
+        ports = {"port": free_port(), "admin_port": free_port(), "origin_port": self.origin_port}
+        return Work(**ports, identity=self.identity, **particulars)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """A certificate for this run: ECDSA with P-256, and its authority's behind it, as most sites have them."""
+        identity = Identity(self.folder / "chain.pem", self.folder / "chain.key", self.folder / "both.pem")
+        authority, authority_key = self.folder / "authority.pem", self.folder / "authority.key"
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        of_authority = ["-subj", "/CN=bench authority", "-addext", "keyUsage=critical,keyCertSign"]
+        of_site = [
+            "-subj", "/CN=bench.test", "-CA", authority, "-CAkey", authority_key,
+            "-addext", "subjectAltName=DNS:bench.test,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+        ]  # fmt: skip
+        for particulars in [
+            [*of_authority, "-keyout", authority_key, "-out", authority],
+            [*of_site, "-keyout", identity.key, "-out", identity.chain],
+        ]:
+            command = ["openssl", "req", "-x509", "-days", "7", *curve, *particulars]
+            subprocess.run(command, check=True, capture_output=True)
+        with identity.chain.open("ab") as chain:
+            chain.write(authority.read_bytes())
+        identity.both.write_bytes(identity.chain.read_bytes() + identity.key.read_bytes())
+        return identity
 
     def start(self, gateway: Gateway, work: Work) -> "Running":
         return Running(gateway, work, self.folder / gateway.name)
@@ -75,7 +103,7 @@ class Running:
             GATEWAY_CORE, command, self.folder / "gateway.log", self.gateway.environment(self.folder)
         )
         try:
-            wait_for_answer(self.work.port, self.work.probe, self.process)
+            wait_until(lambda: answers(self.work), self.process)
         except GatewayFailed as failure:
             processes.end(self.process)
             raise GatewayFailed(f"{self.gateway.name}: {failure}\n{self.last_words()}") from None
@@ -116,21 +144,38 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for_answer(port: int, path: str, process: subprocess.Popen) -> None:
-    """Returns when a GET is answered with 200."""
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen) -> None:
+    """Returns when what has been started is ready."""
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise GatewayFailed(f"ended with {process.returncode} instead of listening")
-        if status_and_generation(port, path)[0] == 200:
+        if ready():
             return
         time.sleep(0.005)
-    raise GatewayFailed(f"no 200 for {path} within {READY_WITHIN:.0f} s")
+    raise GatewayFailed(f"no right answer within {READY_WITHIN:.0f} s")
 
 
-def status_and_generation(port: int, path: str) -> tuple[int, str | None]:
+def answers(work: Work) -> bool:
+    """Whether a gateway speaks what it is to speak."""
+    match work.front:
+        case Front.HTTP1:
+            return status_and_generation(work.port, work.probe)[0] == 200
+        case Front.TLS:
+            # The certificate is verified, too.
+            context = ssl.create_default_context(cafile=work.identity.chain)
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+            return status_and_generation(work.port, work.probe, context)[0] == 200
+        case Front.H2C:
+            return speaks_h2(work.port)
+
+
+def status_and_generation(port: int, path: str, tls: ssl.SSLContext | None = None) -> tuple[int, str | None]:
     """The status of a GET on a connection of its own, and the `x-generation` it came with; 0 if there is none."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    if tls is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    else:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=tls)
     try:
         connection.request("GET", path)
         reply = connection.getresponse()
@@ -140,3 +185,14 @@ def status_and_generation(port: int, path: str) -> tuple[int, str | None]:
         return 0, None
     finally:
         connection.close()
+
+
+def speaks_h2(port: int) -> bool:
+    """Whether HTTP/2 in the clear is answered with settings."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(H2_PREFACE)
+            head = connection.recv(9, socket.MSG_WAITALL)
+            return head[3:4] == b"\x04"
+    except OSError:
+        return False

@@ -2,15 +2,18 @@
 //!
 //! - `run`: closed-loop requests, slow requests and long streams for some time, counting failures by kind; the
 //!   gateway may be stopped in the middle of it;
-//! - `idle`: many keep-alive connections that ask once and then stay open until standard input ends.
+//! - `handshakes`: TLS connections in closed loops, one request on each, their handshakes full or resumed;
+//! - `idle`: many connections that ask once and then stay open until standard input ends.
 //!
 //! One thread, so that "before the stop" and "after it" are facts and not guesses. The result is one line of
 //! JSON on standard output.
 
+mod handshakes;
 mod idle;
 mod reading;
 mod run;
 mod tally;
+mod tls;
 mod wire;
 
 use std::process::ExitCode;
@@ -22,7 +25,9 @@ use clap::Parser;
 enum Command {
     /// Requests and streams in closed loops, every answer checked.
     Run(run::Options),
-    /// Idle keep-alive connections after one request each.
+    /// TLS connections with one request each.
+    Handshakes(handshakes::Options),
+    /// Idle connections after one request each.
     Idle(idle::Options),
 }
 
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = local.block_on(&runtime, async {
         match command {
             Command::Run(options) => run::run(options).await,
+            Command::Handshakes(options) => handshakes::run(options).await,
             Command::Idle(options) => idle::run(options).await,
         }
     });

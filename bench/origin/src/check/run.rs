@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::reading::{Fate, Reply};
 use crate::tally::Tally;
-use crate::wire::{Connection, Fault};
+use crate::wire::{Connection, Fault, connect};
 
 /// What to load the gateway with.
 #[derive(Args)]
@@ -122,7 +122,8 @@ async fn ask(
     let mut connection = match open.take() {
         Some(connection) => connection,
         None => {
-            Connection::open(shared.target, None).await.map_err(|fault| (fault, shared.stopping.get()))?
+            let socket = connect(shared.target, None).await;
+            Connection::over(socket.map_err(|fault| (fault, shared.stopping.get()))?)
         }
     };
     let sent = shared.stopping.get();
