@@ -41,6 +41,8 @@ pub struct Match {
     pub query: FieldTests,
     /// Tests of cookies by name.
     pub cookies: FieldTests,
+    /// Tests of the client's TLS connection by fact.
+    pub tls: FieldTests,
     /// One of these client addresses.
     pub client: OneOrMany<Cidr>,
     /// A window of time.
@@ -76,6 +78,9 @@ struct Long {
     query: IndexMap<String, Spanned<FieldTest>>,
     /// Cookies.
     cookies: IndexMap<String, Spanned<FieldTest>>,
+    /// Facts of the client's TLS connection: `version`, `cipher`, `server-name`, `client.subject`, `client.fingerprint`,
+    /// `client.san`.
+    tls: IndexMap<String, Spanned<FieldTest>>,
     /// Address ranges of the client.
     client: OneOrMany<Cidr>,
     /// A window of time.
@@ -86,7 +91,7 @@ struct Long {
 
 impl From<Long> for Match {
     fn from(long: Long) -> Self {
-        let Long { path, method, host, headers, query, cookies, client, time, weight } = long;
+        let Long { path, method, host, headers, query, cookies, tls, client, time, weight } = long;
         Self {
             path,
             method,
@@ -94,6 +99,7 @@ impl From<Long> for Match {
             headers: headers.into(),
             query: query.into(),
             cookies: cookies.into(),
+            tls: tls.into(),
             client,
             time: time.map(Box::new),
             weight: weight.map(Box::new),

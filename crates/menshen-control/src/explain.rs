@@ -94,7 +94,8 @@ impl Explainer {
         let live = Live::detached(self.snapshot.clone(), listener.clone());
         let mut exchange = Exchange::new(live.clone());
         let peer = std::net::SocketAddr::new(question.client, 40_000);
-        let client = Client::direct(peer, listener.sockets.address(), Scheme::Http);
+        let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let client = Client::direct(peer, listener.sockets.address(), scheme);
         let entered = exchange.take_request(question.to_head().as_bytes(), client);
         let mut explanation = Explanation {
             listener: listener.name.to_string(),

@@ -10,6 +10,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod compile;
+pub mod expiry;
 pub mod explain;
 pub mod files;
 pub mod fixed;

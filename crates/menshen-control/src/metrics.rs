@@ -1,6 +1,7 @@
 //! Metrics: the counters of all workers, summed when somebody asks. Labels are names from the document and stable
 //! codes, never what a client sent.
 
+use std::collections::BTreeMap;
 use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use crate::expiry::Expiry;
 use crate::publish::Shared;
 
 /// The metrics as OpenMetrics text.
@@ -33,6 +35,7 @@ type Labels<'a> = [(&'static str, String)];
 impl Collector for All {
     fn encode(&self, mut out: DescriptorEncoder) -> Result<(), Error> {
         self.workers(&mut out)?;
+        self.tls(&mut out)?;
         self.routes(&mut out)?;
         self.services(&mut out)?;
         self.filters(&mut out)?;
@@ -48,16 +51,41 @@ impl All {
         counter(out, "menshen_connections_refused", "Client connections over a limit.", sum(|c| &c.refused))?;
         gauge(out, "menshen_connections", "Client connections open now.", sum(|c| &c.connections))?;
         gauge(out, "menshen_exchanges", "Requests under way now.", sum(|c| &c.exchanges))?;
+        let help = "HTTP/2 connections ended because of a flood of frames.";
+        counter(out, "menshen_connections_calmed", help, sum(|c| &c.calmed_down))?;
         counter(out, "menshen_panics", "Panics that cost a request.", sum(|c| &c.panics))?;
         let dropped = sum(|c| &c.log_dropped) + self.0.log.failed.load(Ordering::Relaxed);
         counter(out, "menshen_access_log_dropped_lines", "Access-log lines that were not written.", dropped)?;
         let mut failures = family(out, "menshen_failures", "Failures by code.", MetricType::Counter)?;
-        let mut codes: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-        for (code, count) in stats.iter().flat_map(|c| c.failures.iter()) {
-            *codes.entry(code).or_default() += count;
-        }
-        for (code, count) in codes {
+        for (code, count) in by_code(stats.iter().flat_map(|c| c.failures.iter())) {
             add_counter(&mut failures, &[("code", code.to_owned())], count)?;
+        }
+        Ok(())
+    }
+
+    fn tls(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
+        let stats = &self.0.ground.worker_stats;
+        let (done, resumed) = (stats.sum(|c| &c.handshakes), stats.sum(|c| &c.resumed));
+        counter(out, "menshen_tls_handshakes", "TLS handshakes with clients that succeeded.", done)?;
+        let help = "Those of them that continued an earlier session.";
+        counter(out, "menshen_tls_resumed_handshakes", help, resumed)?;
+        let help = "TLS handshakes with clients that came to nothing, by reason.";
+        let mut refused = family(out, "menshen_tls_refused_handshakes", help, MetricType::Counter)?;
+        for (reason, count) in by_code(stats.iter().flat_map(|c| c.refused_handshakes.iter())) {
+            add_counter(&mut refused, &[("reason", reason.to_owned())], count)?;
+        }
+        let passed_on = stats.sum(|c| &c.passed_on);
+        let help = "TLS connections that were carried to a service as they were.";
+        counter(out, "menshen_tls_passed_on_connections", help, passed_on)?;
+        let help = "When a certificate of a listener ends, in seconds since 1970.";
+        let mut ends = family(out, "menshen_certificate_expiry_seconds", help, MetricType::Gauge)?;
+        let mut seen = std::collections::BTreeSet::new();
+        for Expiry { listener, name, at } in self.0.status().certificates {
+            // A series must not come twice: of certificates with one name the first is used.
+            if seen.insert((listener.clone(), name.clone())) {
+                let labels = [("listener", listener.into()), ("name", name.into())];
+                add_gauge(&mut ends, &labels, u64::try_from(at).unwrap_or(0))?;
+            }
         }
         Ok(())
     }
@@ -193,6 +221,14 @@ impl All {
         let good = u64::from(status.refusal.is_empty());
         gauge(out, "menshen_config_last_reload_good", "1 when the last reload succeeded.", good)
     }
+}
+
+/// The counts of all workers by code.
+fn by_code(counts: impl Iterator<Item = (&'static str, u64)>) -> BTreeMap<&'static str, u64> {
+    counts.fold(BTreeMap::new(), |mut sums, (code, count)| {
+        *sums.entry(code).or_default() += count;
+        sums
+    })
 }
 
 fn family<'s>(

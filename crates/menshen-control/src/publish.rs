@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::access_log::LogControl;
 use crate::compile::{Compiled, Purpose, compile};
+use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
 use crate::{Ground, Origin};
 
@@ -29,6 +30,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// How long the last compilation took.
     pub took: Duration,
+    /// The certificates of the listeners and when they end.
+    pub certificates: Vec<Expiry>,
     /// The gateway is stopping.
     pub stopping: bool,
 }
@@ -268,7 +271,9 @@ impl Publisher {
 
     fn publish(&mut self, compiled: &Compiled) {
         let mut version = 0;
+        let certificates = expiry::of(compiled.listeners.iter().map(|l| &**l));
         self.shared.update(|s| {
+            s.certificates = certificates;
             s.version += 1;
             version = s.version;
         });
@@ -295,6 +300,12 @@ impl Publisher {
         self.publish(&serving.compiled);
         self.serving = Some(serving);
         tracing::info!("addresses of services changed");
+    }
+
+    /// Says in the log which certificates have ended or will soon.
+    pub fn warn_of_expiry(&self) {
+        let certificates = self.shared.status().certificates;
+        expiry::warnings(&certificates, expiry::now()).iter().for_each(|w| tracing::warn!("{w}"));
     }
 
     /// Frees generations that no worker holds any more, and what belonged to them.

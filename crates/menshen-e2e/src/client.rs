@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::secured::{Agreed, Secured};
 use crate::{Broken, Response, TestGateway, Wire};
 
 /// A client connection.
@@ -35,6 +36,18 @@ impl Client {
         socket.set_recv_buffer_size(8 * 1024).expect("a small window");
         socket.connect(&gateway.address().into()).expect("the gateway listens");
         Self { wire: Wire::new(socket.into(), None) }
+    }
+
+    pub(crate) fn over_tls(secured: Secured) -> Self {
+        Self { wire: Wire::over_tls(secured) }
+    }
+
+    /// What was agreed on in the handshake.
+    ///
+    /// # Panics
+    /// When this is no TLS.
+    pub fn agreed(&self) -> Agreed {
+        self.wire.agreed().expect("TLS")
     }
 
     /// Sends exact bytes.
@@ -165,6 +178,16 @@ impl Client {
             Err(Broken::Reset) => {}
             Err(broken) => panic!("the connection did not end: {broken}"),
         }
+    }
+
+    /// Asserts that the connection ends, whatever comes before.
+    ///
+    /// # Panics
+    /// When it stays open.
+    #[track_caller]
+    pub fn expect_closed(&mut self) {
+        let outcome = self.rest();
+        assert!(!matches!(outcome, Err(Broken::Silent)), "the connection stays open");
     }
 
     /// Asserts that nothing comes for a short while and the connection stays open.

@@ -16,3 +16,19 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// What a number stays at once it has left 0.
+///
+/// # Panics
+/// When it does not settle within [`PATIENCE`].
+pub fn settled(number: impl Fn() -> u64) -> u64 {
+    let mut last = (number(), Instant::now());
+    eventually("a number settles", || {
+        let now = number();
+        if now != last.0 || now == 0 {
+            last = (now, Instant::now());
+        }
+        last.1.elapsed() > Duration::from_millis(150)
+    });
+    last.0
+}

@@ -38,7 +38,19 @@ impl TestGateway {
     /// When the gateway does not start.
     #[track_caller]
     pub fn start(document: &str, origins: &[&Origin]) -> Self {
+        Self::start_with(document, origins, &[])
+    }
+
+    /// The same with these files beside the document.
+    ///
+    /// # Panics
+    /// When the gateway does not start.
+    #[track_caller]
+    pub fn start_with(document: &str, origins: &[&Origin], files: &[(&str, String)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).expect("a file");
+        }
         let origins: Vec<SocketAddr> = origins.iter().map(|o| o.address()).collect();
         let file = directory.path().join("menshen.yaml");
         std::fs::write(&file, complete(document, &origins, &directory)).expect("a file");
@@ -87,6 +99,24 @@ impl TestGateway {
         let (file, new) = (self.directory.path().join("menshen.yaml"), self.directory.path().join("new"));
         std::fs::write(&new, complete(document, &self.origins, &self.directory)).expect("a file");
         std::fs::rename(new, file).expect("a file in place of another");
+        self.gateway().reload()
+    }
+
+    /// Puts a file in the place of one beside the document.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn replace(&self, name: &str, text: impl AsRef<[u8]>) {
+        let new = self.directory.path().join("new");
+        std::fs::write(&new, text).expect("a file");
+        std::fs::rename(new, self.directory.path().join(name)).expect("a file in place of another");
+    }
+
+    /// Reads its configuration again as it is, with the files beside it.
+    ///
+    /// # Errors
+    /// Why the gateway refuses it.
+    pub fn reload_files(&self) -> Result<u64, String> {
         self.gateway().reload()
     }
 

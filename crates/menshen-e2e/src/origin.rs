@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Broken, Request, Wire};
+use crate::{Broken, Keeper, Request, Wire};
 
 /// A running origin.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ struct Ledger {
     connections: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
     requests: Mutex<Vec<Request>>,
     violations: Mutex<Vec<String>>,
+    failed_handshakes: Mutex<Vec<String>>,
     whole: AtomicUsize,
     open: AtomicUsize,
     written: AtomicU64,
@@ -31,10 +32,31 @@ impl Origin {
     /// # Panics
     /// When there is no port.
     pub fn scripted(script: impl Fn(&mut Conversation) + Send + Sync + 'static) -> Self {
+        Self::serving(None, script)
+    }
+
+    /// The same over TLS; connections whose handshake fails are written down and not served.
+    pub fn over_tls(keeper: &Keeper, script: impl Fn(&mut Conversation) + Send + Sync + 'static) -> Self {
+        Self::serving(Some(keeper.clone()), script)
+    }
+
+    /// Answers every request over TLS with the bytes that the function makes.
+    pub fn answering_over_tls<B: AsRef<[u8]>>(
+        keeper: &Keeper,
+        answer: impl Fn(&Request) -> B + Send + Sync + 'static,
+    ) -> Self {
+        Self::over_tls(keeper, move |c| {
+            while let Some(request) = c.request() {
+                c.send(answer(&request));
+            }
+        })
+    }
+
+    fn serving(keeper: Option<Keeper>, script: impl Fn(&mut Conversation) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let ledger = Arc::new(Ledger::default());
-        let (script, shared) = (Arc::new(script), ledger.clone());
+        let (script, shared) = (Arc::new((keeper, script)), ledger.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if shared.stopping.load(Ordering::Relaxed) {
@@ -42,10 +64,20 @@ impl Origin {
                 }
                 let mut conversation = Conversation::new(stream, shared.clone());
                 let script = script.clone();
-                std::thread::spawn(move || script(&mut conversation));
+                std::thread::spawn(move || {
+                    let (keeper, script) = &*script;
+                    if conversation.shakes_hands(keeper.as_ref()) {
+                        script(&mut conversation);
+                    }
+                });
             }
         });
         Self { address, ledger }
+    }
+
+    /// Why handshakes failed, one line for each that did.
+    pub fn failed_handshakes(&self) -> Vec<String> {
+        lock(&self.ledger.failed_handshakes).clone()
     }
 
     /// Answers every complete request with the bytes that the function makes.
@@ -152,6 +184,16 @@ impl Conversation {
         drop(connections);
         ledger.open.fetch_add(1, Ordering::SeqCst);
         Self { wire: Wire::new(stream, Some(record)), ledger, number }
+    }
+
+    /// Does the TLS handshake, if there should be one; false when it fails.
+    fn shakes_hands(&mut self, keeper: Option<&Keeper>) -> bool {
+        let Some(keeper) = keeper else { return true };
+        let outcome = self.wire.secure(keeper);
+        if let Err(why) = &outcome {
+            lock(&self.ledger.failed_handshakes).push(why.clone());
+        }
+        outcome.is_ok()
     }
 
     /// The number of this connection, from 0.

@@ -2,12 +2,13 @@
 //! the gateway's.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{Fields, PATIENCE};
+use crate::secured::{Agreed, Secured};
+use crate::{Fields, Keeper, PATIENCE};
 
 /// Why no message came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub enum Broken {
     Truncated(Vec<u8>),
     /// The connection was reset.
     Reset,
+    /// The connection ended without the farewell of TLS; what had come before.
+    Cut(Vec<u8>),
+    /// TLS broke, or the peer said why it goes.
+    Tls(String),
     /// Nothing came in time.
     Silent,
     /// What came is not HTTP/1.1 as the gateway should write it.
@@ -30,10 +35,51 @@ impl fmt::Display for Broken {
     }
 }
 
+/// What is under a connection.
+#[derive(Debug)]
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<Secured>),
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(secured) => &secured.tcp,
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(bytes),
+            Self::Tls(secured) => secured.read(bytes),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.write(bytes),
+            Self::Tls(secured) => secured.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Tls(secured) => secured.flush(),
+        }
+    }
+}
+
 /// One end of a connection.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Socket,
     pending: Vec<u8>,
     record: Option<Arc<Mutex<Vec<u8>>>>,
 }
@@ -41,10 +87,36 @@ pub struct Wire {
 impl Wire {
     /// On this stream, recording what comes.
     pub fn new(stream: TcpStream, record: Option<Arc<Mutex<Vec<u8>>>>) -> Self {
-        let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        let _ = stream.set_write_timeout(Some(PATIENCE));
+        Self::on(Socket::Plain(stream), record)
+    }
+
+    /// On TLS.
+    pub(crate) fn over_tls(secured: Secured) -> Self {
+        Self::on(Socket::Tls(Box::new(secured)), None)
+    }
+
+    /// Does the handshake of a server on a connection that was plain.
+    pub(crate) fn secure(&mut self, keeper: &Keeper) -> Result<(), String> {
+        let connection = rustls::ServerConnection::new(keeper.0.clone()).map_err(|e| e.to_string())?;
+        let tcp = self.stream.tcp().try_clone().map_err(|e| e.to_string())?;
+        let secured = Secured::new(connection, tcp).map_err(|e| e.to_string())?;
+        self.stream = Socket::Tls(Box::new(secured));
+        Ok(())
+    }
+
+    fn on(stream: Socket, record: Option<Arc<Mutex<Vec<u8>>>>) -> Self {
+        let _ = stream.tcp().set_nodelay(true);
+        let _ = stream.tcp().set_read_timeout(Some(PATIENCE));
+        let _ = stream.tcp().set_write_timeout(Some(PATIENCE));
         Self { stream, pending: Vec::new(), record }
+    }
+
+    /// What was agreed on in the handshake, if this is TLS.
+    pub fn agreed(&self) -> Option<Agreed> {
+        match &self.stream {
+            Socket::Plain(_) => None,
+            Socket::Tls(secured) => Some(secured.agreed()),
+        }
     }
 
     /// Writes all bytes; false when the peer does not take them.
@@ -52,12 +124,13 @@ impl Wire {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// The sending side, for another thread.
+    /// The sending side, for another thread; not of TLS, whose sides belong together.
     ///
     /// # Panics
     /// When there is no descriptor left.
     pub fn clone_sender(&self) -> Self {
-        Self::new(self.stream.try_clone().expect("a descriptor"), None)
+        assert!(matches!(self.stream, Socket::Plain(_)), "TLS cannot be shared by threads");
+        Self::new(self.stream.tcp().try_clone().expect("a descriptor"), None)
     }
 
     /// Writes some of the bytes and says how many.
@@ -65,19 +138,34 @@ impl Wire {
         self.stream.write(bytes).unwrap_or(0)
     }
 
-    /// Ends the sending side.
+    /// Ends the sending side, over TLS with its farewell.
     pub fn half_close(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        match &mut self.stream {
+            Socket::Plain(tcp) => drop(tcp.shutdown(Shutdown::Write)),
+            Socket::Tls(secured) => secured.half_close(),
+        }
+    }
+
+    /// Sends what is TLS but no content: the message that keys change.
+    pub fn refresh_keys(&mut self) {
+        if let Socket::Tls(secured) = &mut self.stream {
+            secured.refresh_keys();
+        }
+    }
+
+    /// Ends the sending side without a farewell.
+    pub fn cut(&mut self) {
+        let _ = self.stream.tcp().shutdown(Shutdown::Write);
     }
 
     /// Makes the close, when this is dropped, a reset for the peer.
     pub fn reset_on_drop(&self) {
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
     }
 
     /// How long a read waits.
     pub fn set_patience(&mut self, patience: Duration) {
-        let _ = self.stream.set_read_timeout(Some(patience));
+        let _ = self.stream.tcp().set_read_timeout(Some(patience));
     }
 
     /// Bytes that were read and not used.
@@ -93,6 +181,8 @@ impl Wire {
         let mut piece = [0; 16 * 1024];
         let n = self.stream.read(&mut piece).map_err(|e| match e.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Broken::Silent,
+            ErrorKind::UnexpectedEof => Broken::Cut(std::mem::take(&mut self.pending)),
+            ErrorKind::InvalidData => Broken::Tls(e.to_string()),
             _ => Broken::Reset,
         })?;
         let bytes = &piece[..n];

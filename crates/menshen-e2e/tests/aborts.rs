@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Client, Gate, Origin, TestGateway, eventually, reply};
+use menshen_e2e::{Client, Gate, Origin, TestGateway, eventually, reply, settled};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -141,19 +141,6 @@ fn a_slow_service_holds_the_client_back() {
     assert!(held < 32 * 1024 * 1024, "{held} bytes were taken from the client though the service reads none");
     go_on.open();
     assert_eq!(sender.join().unwrap().response().text(), "got it all");
-}
-
-/// The number once it has not changed for a while.
-fn settled(number: impl Fn() -> u64) -> u64 {
-    let mut last = (number(), Instant::now());
-    eventually("a number settles", || {
-        let now = number();
-        if now != last.0 || now == 0 {
-            last = (now, Instant::now());
-        }
-        last.1.elapsed() > Duration::from_millis(150)
-    });
-    last.0
 }
 
 #[test]

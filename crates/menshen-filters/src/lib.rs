@@ -11,6 +11,7 @@ mod error_page;
 mod fallback;
 mod fault;
 mod fields;
+mod grpc_web;
 mod headers;
 mod ip_allow;
 mod ip_deny;
@@ -42,6 +43,7 @@ pub const ALL: &[Spec] = &[
     Spec::of::<error_page::ErrorPage>(),
     Spec::of::<fallback::Fallback>(),
     Spec::of::<fault::Fault>(),
+    Spec::of::<grpc_web::GrpcWeb>(),
     Spec::of::<headers::Headers>(),
     Spec::of::<ip_allow::IpAllow>(),
     Spec::of::<ip_deny::IpDeny>(),

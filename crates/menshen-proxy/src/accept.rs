@@ -118,9 +118,15 @@ async fn introduction(
 async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
     let time = slot.live().listener().timeouts.handshake;
-    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, stream)));
+    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, &worker.buffers, stream)));
     match handshake.await.unwrap_or(Err(tls::Refused::TooSlow)) {
-        Ok((stream, facts)) => {
+        Ok(tls::Greeted::There(passage)) => {
+            let passing = Box::pin(tls::pass_through(&worker, &slot, passage, peer));
+            if let Err(refused) = passing.await {
+                worker.refused_handshake(refused.code());
+            }
+        }
+        Ok(tls::Greeted::Here(stream, facts)) => {
             worker.shook_hands(&facts);
             let (is_h2, tls) = (facts.is_h2, Some(Rc::new(facts)));
             if is_h2 {

@@ -2,11 +2,12 @@
 //! through a bounded queue. What does not fit is dropped and counted; a blocked log never blocks traffic.
 
 mod note;
+mod passage;
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
-use crate::snapshot::Route;
+use crate::snapshot::{Route, Service};
 use crate::stats::WorkerCells;
 use crate::template::{Template, push_display};
 use crate::trace::Verdict;
@@ -14,11 +15,13 @@ use crate::worker::Live;
 use crate::{Exchange, Finished};
 
 pub use note::{LineFields, LineNote, Lines};
+pub(crate) use passage::PassageLine;
 
 /// The standard members of a line, in order.
-pub const MEMBERS: [&str; 18] = [
+pub const MEMBERS: [&str; 19] = [
     "time",
     "client",
+    "server-name",
     "id",
     "method",
     "host",
@@ -102,9 +105,26 @@ impl AccessLog {
         cells: Option<&WorkerCells>,
     ) {
         let Some(format) = &exchange.live.snapshot().gateway.access_log else { return };
+        self.add(cells, |block| format.write(exchange, route, finished, block));
+    }
+
+    /// Adds the line of a connection that went on to a service as it was.
+    pub(crate) fn write_passage(
+        &self,
+        live: &Live,
+        service: &Service,
+        line: &PassageLine<'_>,
+        cells: Option<&WorkerCells>,
+    ) {
+        let Some(format) = &live.snapshot().gateway.access_log else { return };
+        self.add(cells, |block| line.write(format, live, service, block));
+    }
+
+    /// Adds what may be a line.
+    fn add(&self, cells: Option<&WorkerCells>, write: impl FnOnce(&mut Vec<u8>)) {
         let mut block = self.block.borrow_mut();
         let before = block.len();
-        format.write(exchange, route, finished, &mut block);
+        write(&mut block);
         self.lines.set(self.lines.get() + u32::from(block.len() > before));
         if block.len() >= Self::BLOCK {
             drop(block);

@@ -11,6 +11,7 @@ use menshen_http1::{FieldName, Method, RequestHead};
 use crate::exchange::Client;
 use crate::pattern::Pattern;
 use crate::target::{Target, unescaped};
+use crate::tls::TlsFact;
 
 /// Wall-clock time as the worker sees it, in seconds since 1970.
 pub type UnixSeconds = i64;
@@ -179,6 +180,8 @@ pub struct Condition {
     pub query: Box<[NamedTest]>,
     /// Cookies.
     pub cookies: Box<[NamedTest]>,
+    /// Facts of the client's TLS connection, by the names of [`TlsFact`].
+    pub tls: Box<[NamedTest]>,
     /// Networks the client's address must be in; empty means any.
     pub client: Box<[IpNet]>,
     /// When.
@@ -239,13 +242,14 @@ impl Condition {
             && self.headers.iter().all(|t| t.test.holds(fields.all_named(t.name.as_bytes())))
             && self.query.iter().all(|t| t.test.holds(query_values(target, t.name.as_bytes())))
             && self.cookies.iter().all(|t| t.test.holds(cookie_values(request, t.name.as_bytes())))
+            && self.tls.iter().all(|t| t.test.holds(tls_values(client, &t.name)))
             && (self.client.is_empty() || contains(&self.client, client.address))
             && self.time.as_ref().is_none_or(|t| t.holds(now))
     }
 
     /// How specific it is beside path and host.
     pub fn specificity(&self) -> Specificity {
-        let named = || self.headers.iter().chain(&self.query).chain(&self.cookies);
+        let named = || self.headers.iter().chain(&self.query).chain(&self.cookies).chain(&self.tls);
         let parts = usize::from(!self.methods.is_any())
             + named().count()
             + usize::from(!self.client.is_empty())
@@ -277,6 +281,7 @@ impl Condition {
             && implied(&self.headers, &other.headers)
             && implied(&self.query, &other.query)
             && implied(&self.cookies, &other.cookies)
+            && implied(&self.tls, &other.tls)
             && in_networks
             && self.time.is_none()
     }
@@ -297,6 +302,7 @@ impl Condition {
             || differ(&self.headers, &other.headers, true)
             || differ(&self.query, &other.query, true)
             || differ(&self.cookies, &other.cookies, true)
+            || differ(&self.tls, &other.tls, true)
     }
 }
 
@@ -314,6 +320,12 @@ pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 fn query_values<'a>(target: &'a Target, name: &'a [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> {
     let pairs = target.query().into_iter().flat_map(crate::target::query_pairs);
     pairs.filter(move |(n, _)| *unescaped(n) == *name).map(|(_, v)| unescaped(v))
+}
+
+/// A connection without TLS has no value of any fact.
+fn tls_values<'a>(client: &'a Client, name: &str) -> impl Iterator<Item = &'a str> {
+    let fact = TlsFact::of(name);
+    client.tls.as_deref().zip(fact).into_iter().flat_map(|(facts, fact)| fact.values(facts))
 }
 
 /// The values of a cookie (RFC 6265 §5.4).

@@ -244,8 +244,10 @@ pub struct WorkerCells {
     pub handshakes: Counter,
     /// Those of them that continued an earlier session.
     pub resumed: Counter,
+    /// TLS connections that were carried to a service as they were.
+    pub passed_on: Counter,
     /// TLS handshakes that came to nothing, by reason.
-    pub refused_handshakes: Codes<8>,
+    pub refused_handshakes: Codes<12>,
     /// HTTP/2 connections closed because of a flood of frames.
     pub calmed_down: Counter,
     /// Failures by code.

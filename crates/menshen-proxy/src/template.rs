@@ -5,6 +5,7 @@ mod escape;
 use std::fmt;
 
 use crate::Exchange;
+use crate::tls::TlsFact;
 
 pub use escape::push_escaped;
 
@@ -42,11 +43,13 @@ pub enum Fact {
     RequestId,
     /// The name of the route.
     Route,
+    /// Something about the client's TLS connection; nothing where there is none.
+    Tls(TlsFact),
 }
 
 impl Fact {
     /// All facts with the names under which templates know them.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 14] = [
         ("path", Self::Path),
         ("?query", Self::Query),
         ("host", Self::Host),
@@ -55,6 +58,12 @@ impl Fact {
         ("client", Self::ClientAddress),
         ("request-id", Self::RequestId),
         ("route", Self::Route),
+        ("tls.version", Self::Tls(TlsFact::Version)),
+        ("tls.cipher", Self::Tls(TlsFact::Cipher)),
+        ("tls.server-name", Self::Tls(TlsFact::ServerName)),
+        ("tls.client.subject", Self::Tls(TlsFact::ClientSubject)),
+        ("tls.client.fingerprint", Self::Tls(TlsFact::ClientFingerprint)),
+        ("tls.client.san", Self::Tls(TlsFact::ClientNames)),
     ];
 }
 
@@ -188,6 +197,15 @@ fn fill_fact(fact: Fact, exchange: &Exchange, out: &mut Vec<u8>) {
         Fact::ClientAddress => push_display(out, exchange.client.address),
         Fact::RequestId => out.extend_from_slice(exchange.request_id().unwrap_or_default()),
         Fact::Route => out.extend_from_slice(exchange.route().name.as_bytes()),
+        Fact::Tls(fact) => {
+            let Some(facts) = &exchange.client.tls else { return };
+            for (i, value) in fact.values(facts).enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                push_legal(out, value.as_bytes());
+            }
+        }
     }
 }
 

@@ -132,6 +132,13 @@ impl Deadline {
         }
     }
 
+    /// Unsets the deadline, for whoever uses it next. It stays in the queue, which will find that nothing is due.
+    pub(crate) fn clear(&self) {
+        self.at.set(NEVER);
+        self.passed.set(false);
+        self.waker.replace(None);
+    }
+
     /// Ready when the deadline has passed; else the task will be woken then.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.passed.get() {

@@ -3,13 +3,22 @@
 
 mod accept;
 mod connect;
+mod fact;
 mod facts;
+mod identity;
 mod names;
+mod passthrough;
+mod refused;
 mod server;
 
-pub(crate) use accept::{Refused, accept};
+pub(crate) use accept::{Greeted, accept};
 pub use connect::ServiceTls;
 pub(crate) use connect::connect;
+pub use fact::TlsFact;
 pub use facts::TlsFacts;
+pub use identity::ClientIdentity;
 pub use names::ServerNames;
-pub use server::{HostTls, ServerTls};
+pub use passthrough::Passthrough;
+pub(crate) use passthrough::run as pass_through;
+pub(crate) use refused::Refused;
+pub use server::{Held, HostTls, ServerName, ServerTls};

@@ -1,6 +1,9 @@
 //! A worker: one thread, one runtime, its own listeners, pools, timers and counters. It takes snapshots from
 //! control and never waits for another thread.
 
+mod handshakes;
+mod spare;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,7 +12,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use menshen_http1::ResponseHead;
 use rustc_hash::FxBuildHasher;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
@@ -24,13 +26,11 @@ use crate::pool::Pools;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::WorkerStats;
 use crate::timers::Timers;
-use crate::tls::TlsFacts;
 use crate::{Exchange, Finished};
+use spare::Spare;
 
 /// How often a worker looks after its pools, log and clock.
 const TICK: Duration = Duration::from_millis(200);
-/// Byte vectors and exchanges kept for reuse.
-const KEPT: usize = 256;
 
 /// What the process wants of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -69,9 +69,7 @@ pub struct Worker {
     pub(crate) clock: Clock,
     stats: Arc<WorkerStats>,
     log: AccessLog,
-    bytes: RefCell<Vec<Vec<u8>>>,
-    heads: RefCell<Vec<ResponseHead>>,
-    exchanges: RefCell<Vec<Box<Exchange>>>,
+    spare: Spare,
     random: RefCell<fastrand::Rng>,
     wish: Cell<Wish>,
     recent: Cell<Instant>,
@@ -198,9 +196,7 @@ impl Worker {
             pools: Pools::default(),
             clock: Clock::new(),
             log: AccessLog::new(log),
-            bytes: RefCell::default(),
-            heads: RefCell::default(),
-            exchanges: RefCell::default(),
+            spare: Spare::default(),
             random: RefCell::default(),
             wish: Cell::default(),
             recent: Cell::new(Instant::now()),
@@ -248,7 +244,7 @@ impl Worker {
     fn apply(self: &Rc<Self>, slots: &mut Slots, snapshot: Arc<Snapshot>) {
         slots.apply(self, &snapshot);
         // Exchanges kept for reuse hold the generation that they last saw.
-        self.exchanges.borrow_mut().clear();
+        self.forget_exchanges();
         if let Some(cells) = self.stats.of(self.index) {
             cells.version.set(snapshot.version);
         }
@@ -273,7 +269,7 @@ impl Worker {
         }
         self.log.flush(self.stats.of(self.index));
         // They hold the worker, which holds them.
-        self.exchanges.borrow_mut().clear();
+        self.forget_exchanges();
     }
 
     async fn look_after(&self) {
@@ -350,21 +346,6 @@ impl Worker {
         }
     }
 
-    /// A client and we agreed on TLS.
-    pub(crate) fn shook_hands(&self, facts: &TlsFacts) {
-        if let Some(cells) = self.stats.of(self.index) {
-            cells.handshakes.add(1);
-            cells.resumed.add(u64::from(facts.resumed));
-        }
-    }
-
-    /// A TLS handshake came to nothing.
-    pub(crate) fn refused_handshake(&self, code: &'static str) {
-        if let Some(cells) = self.stats.of(self.index) {
-            cells.refused_handshakes.count(code);
-        }
-    }
-
     /// A client was told to calm down.
     pub(crate) fn calmed_down(&self) {
         if let Some(cells) = self.stats.of(self.index) {
@@ -404,50 +385,6 @@ impl Worker {
             counted.latency.record(finished.micros);
         }
         self.log.write(exchange, route, finished, cells);
-    }
-
-    pub(crate) fn take_bytes(&self) -> Vec<u8> {
-        self.bytes.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(1024))
-    }
-
-    pub(crate) fn give_bytes(&self, mut bytes: Vec<u8>) {
-        const LARGEST_KEPT: usize = 16 * 1024;
-        let mut list = self.bytes.borrow_mut();
-        if (1..=LARGEST_KEPT).contains(&bytes.capacity()) && list.len() < KEPT {
-            bytes.clear();
-            list.push(bytes);
-        }
-    }
-
-    /// Gives a head memory, if it has none: the one used last, which is still in the cache.
-    pub(crate) fn lend_head(&self, head: &mut ResponseHead) {
-        if head.fields.memory() == 0
-            && let Some(warm) = self.heads.borrow_mut().pop()
-        {
-            *head = warm;
-        }
-    }
-
-    pub(crate) fn give_head(&self, head: ResponseHead) {
-        const LARGEST_KEPT: usize = 8 * 1024;
-        let mut list = self.heads.borrow_mut();
-        if (1..=LARGEST_KEPT).contains(&head.fields.memory()) && list.len() < KEPT {
-            list.push(head);
-        }
-    }
-
-    pub(crate) fn take_exchange(&self, live: &Rc<Live>) -> Box<Exchange> {
-        self.exchanges.borrow_mut().pop().unwrap_or_else(|| Box::new(Exchange::new(live.clone())))
-    }
-
-    pub(crate) fn give_exchange(&self, mut exchange: Box<Exchange>) {
-        const LARGEST_KEPT: usize = 16 * 1024;
-        let mut list = self.exchanges.borrow_mut();
-        if exchange.request.fields.memory() <= LARGEST_KEPT && list.len() < KEPT {
-            // Notes and transforms of filters, and the snapshot, must not live on in an exchange that nobody uses.
-            exchange.forget();
-            list.push(exchange);
-        }
     }
 }
 

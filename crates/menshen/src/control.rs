@@ -10,6 +10,9 @@ use menshen_control::resolve;
 use menshen_control::watch::Watch;
 use tokio::sync::mpsc;
 
+/// How often the log says that a certificate is about to end.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
 pub(crate) fn start(
     publisher: Publisher,
@@ -72,6 +75,8 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
     let mut names = tokio::time::interval(resolve::REFRESH);
     // Certificates lie in other folders; they are renewed a few times a year.
     let mut files = tokio::time::interval(Duration::from_secs(5));
+    // A reload has said it already.
+    let mut certificates = tokio::time::interval_at(tokio::time::Instant::now() + DAY, DAY);
     loop {
         tokio::select! {
             order = ordered.recv() => match order {
@@ -81,6 +86,7 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),
+            _ = certificates.tick() => publisher.warn_of_expiry(),
             _ = files.tick() => if publisher.has_other_files() { drop(reload(&mut publisher).await) },
         }
     }

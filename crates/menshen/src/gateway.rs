@@ -12,7 +12,7 @@ use menshen_control::admin::Order;
 use menshen_control::fixed::Fixed;
 use menshen_control::publish::{First, Publisher, Shared};
 use menshen_control::{Ground, Origin};
-use menshen_proxy::{Seat, Snapshot, Wish};
+use menshen_proxy::{Listener, Seat, Snapshot, Wish};
 use tokio::sync::{mpsc as orders, oneshot, watch};
 
 use crate::control;
@@ -40,6 +40,7 @@ impl From<String> for StartError {
 pub struct Gateway {
     shared: Arc<Shared>,
     listeners: Vec<(String, SocketAddr)>,
+    urls: Vec<(String, String)>,
     admin: Option<SocketAddr>,
     drain: Duration,
     wish: watch::Sender<Wish>,
@@ -78,7 +79,7 @@ impl Gateway {
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
         let publisher = Publisher::start(origin, first, snapshots, shared.clone())
             .map_err(|problems| problems.with_excerpts().to_string())?;
-        let listeners = names(&snapshot.borrow());
+        let (listeners, urls) = (names(&snapshot.borrow()), urls(&snapshot.borrow()));
 
         let (wish, wished) = watch::channel(Wish::Serve);
         let (tell_ended, ended) = mpsc::channel();
@@ -100,6 +101,7 @@ impl Gateway {
         let gateway = Self {
             shared,
             listeners,
+            urls,
             admin: admin_address,
             drain: drain.get(),
             wish,
@@ -123,6 +125,11 @@ impl Gateway {
     /// The listeners with their real addresses, as of the start.
     pub fn listeners(&self) -> &[(String, SocketAddr)] {
         &self.listeners
+    }
+
+    /// The listeners with the URLs under which they are reached, as of the start.
+    pub fn urls(&self) -> &[(String, String)] {
+        &self.urls
     }
 
     /// The address of the admin listener.
@@ -180,6 +187,14 @@ impl Drop for Gateway {
 
 fn names(snapshot: &Snapshot) -> Vec<(String, SocketAddr)> {
     snapshot.listeners.iter().map(|l| (l.name.to_string(), l.sockets.address())).collect()
+}
+
+fn urls(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let url = |l: &Listener| {
+        let scheme = if l.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", l.sockets.address())
+    };
+    snapshot.listeners.iter().map(|l| (l.name.to_string(), url(l))).collect()
 }
 
 fn bind_admin(wanted: Admin) -> Result<Option<TcpListener>, StartError> {

@@ -5,7 +5,6 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 
 use support::{Folder, Outcome};
 
@@ -302,11 +301,13 @@ fn quick_refuses_what_is_no_url() {
 }
 
 #[test]
-fn quick_says_only_that_tls_is_not_there_yet() {
-    let outcome = refused(Folder::new().run(&["quick", "https://service.invalid", "--bind", "127.0.0.1:0"]));
-    assert!(outcome.err.contains("services over TLS are not supported yet"), "{outcome:?}");
-    assert_eq!(outcome.err.matches("error: ").count(), 1, "{outcome:?}");
-    assert!(!outcome.err.contains("warning: ") && !outcome.err.contains("resolved"), "{outcome:?}");
+fn quick_can_lead_to_a_service_over_tls() {
+    let running = Folder::new().start(&["quick", "https://127.0.0.1:1", "--bind", "127.0.0.1:0"]);
+    let mut client = running.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("connect-failed"), "{answer}");
 }
 
 #[test]
@@ -346,33 +347,11 @@ fn an_address_of_another_machine_is_named() {
     assert!(outcome.err.contains(expected), "{outcome:?}");
 }
 
-/// Runs `menshen` as somebody who is not root.
-fn as_nobody(folder: &Folder, arguments: &[&str]) -> Outcome {
-    let mut command = folder.command(arguments);
-    if rustix::process::geteuid().is_root() {
-        // The binary may lie where only root can go.
-        let program = folder.path().join("menshen");
-        std::fs::copy(env!("CARGO_BIN_EXE_menshen"), &program).unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        command = std::process::Command::new(program);
-        command.args(arguments).current_dir(folder.path()).uid(65534).gid(65534);
-    }
-    // Another test that starts a process just now may still hold the new file open for writing.
-    let output = loop {
-        match command.output() {
-            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
-            output => break output.unwrap(),
-        }
-    };
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Outcome { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
-}
-
 #[test]
 fn a_file_that_may_not_be_read_is_named() {
     let folder = Folder::with(GOOD);
     std::fs::set_permissions(folder.path().join("menshen.yaml"), PermissionsExt::from_mode(0o000)).unwrap();
-    let outcome = refused(as_nobody(&folder, &["check"]));
+    let outcome = refused(folder.run_as_nobody(&["check"]));
     assert_eq!(outcome.line(), "menshen: menshen.yaml: no permission to read it");
 }
 
@@ -382,7 +361,7 @@ fn a_port_that_may_not_be_taken_is_named() {
     if first.trim().parse::<u16>().is_ok_and(|port| port <= 81) {
         return; // Here everybody may take port 81.
     }
-    let outcome = refused(as_nobody(&Folder::with(at("127.0.0.1:81", "off")), &["run"]));
+    let outcome = refused(Folder::with(at("127.0.0.1:81", "off")).run_as_nobody(&["run"]));
     assert!(
         outcome.err.contains("cannot listen on 127.0.0.1:81: no permission for this port"),
         "{outcome:?}"

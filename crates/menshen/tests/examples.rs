@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use support::{Folder, root};
 
@@ -15,10 +15,15 @@ fn examples() -> Vec<PathBuf> {
     files
 }
 
+/// The example with the certificates that it may name.
+fn folder(example: &Path) -> Folder {
+    Folder::with_certificates(fs::read(example).unwrap())
+}
+
 #[test]
 fn every_example_compiles_without_a_warning() {
     for file in examples() {
-        let outcome = Folder::new().run(&["check", "-c", file.to_str().unwrap()]);
+        let outcome = folder(&file).run(&["check"]);
         assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
     }
 }
@@ -26,7 +31,7 @@ fn every_example_compiles_without_a_warning() {
 #[test]
 fn every_example_does_what_its_tests_say() {
     for file in examples().iter().filter(|f| !f.ends_with("demo/menshen.yaml")) {
-        let outcome = Folder::new().run(&["test", "-c", file.to_str().unwrap()]);
+        let outcome = folder(file).run(&["test"]);
         assert!(outcome.ok, "{}\n{}{}", file.display(), outcome.out, outcome.err);
         assert!(!outcome.out.contains("0 passed"), "{} has no tests", file.display());
     }
@@ -43,7 +48,7 @@ fn every_example_is_in_canonical_form() {
 #[test]
 fn every_example_means_the_same_in_the_long_form() {
     for file in examples() {
-        let folder = Folder::with(fs::read(&file).unwrap());
+        let folder = folder(&file);
         let long = folder.run(&["fmt", "--long", "menshen.yaml"]);
         assert!(long.ok, "{}: {long:?}", file.display());
         let outcome = folder.run(&["test"]);

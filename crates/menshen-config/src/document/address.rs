@@ -126,7 +126,9 @@ impl FromText for Place {
     fn from_text(text: &str) -> Result<Self, Refusal> {
         match text.strip_prefix("unix:") {
             None => Address::from_text(text).map(Self::Net),
-            Some("") => Err(Refusal::new("the path of the socket is empty").hint("write `unix:/run/app.sock`")),
+            Some("") => {
+                Err(Refusal::new("the path of the socket is empty").hint("write `unix:/run/app.sock`"))
+            }
             Some(path) if path.len() > LONGEST_SOCKET => {
                 Err(Refusal::new(format!("the path of a socket has at most {LONGEST_SOCKET} bytes")))
             }

@@ -184,7 +184,8 @@ impl<'de> Deserialize<'de> for Service {
             Written::Short(url) => return Ok(Service::at(span, url)),
             Written::Long(long) => *long,
         };
-        let Long { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base } = long;
+        let Long { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base } =
+            long;
         let protocol = match (protocol, &tls) {
             (Some(plain), Some(_)) if !plain.is_tls() => {
                 return Err(D::Error::custom(

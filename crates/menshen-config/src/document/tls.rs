@@ -1,5 +1,6 @@
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,12 @@ use crate::text::{FromText, Refusal, text_type};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ListenerTls {
     /// Certificates with their keys. Which one a client gets is decided by the name it asks for.
-    #[schemars(length(min = 1))]
+    #[serde(default)]
     pub certificates: Vec<Spanned<Certificate>>,
+    /// Server names whose connections go on to a service as they are, such as `db.example.com: database`: TLS ends
+    /// there, and nothing of what is said can be seen here.
+    #[serde(default)]
+    pub passthrough: IndexMap<String, Spanned<Box<str>>>,
     /// The lowest version of TLS that is spoken. Default: `1.2`.
     #[serde(default)]
     pub minimum: TlsVersion,

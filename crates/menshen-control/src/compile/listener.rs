@@ -48,7 +48,7 @@ pub(super) fn compile(
     let own = own_steps(name, written, place, problems);
     let tls = match &written.tls {
         None => None,
-        Some(written) => Some(tls::listener(written, &path, place.ground, problems)?),
+        Some(tls) => Some(tls::listener(tls, written, &path, place, problems)?),
     };
     let table = table(name, written, &own, place, problems)?;
     let trusted =

@@ -14,6 +14,7 @@ use menshen_proxy::condition::{
     Condition, HostPattern, Methods, NamedTest, TimeTest, UnixSeconds, ValueTest,
 };
 use menshen_proxy::pattern::{Pattern, Segment};
+use menshen_proxy::tls::TlsFact;
 
 /// A compiled `match`.
 pub(super) struct Matcher {
@@ -73,11 +74,18 @@ fn condition(written: &Match, path: &Path, problems: &mut Problems) -> Condition
     let headers = tests("headers", &written.headers);
     let query = tests("query", &written.query);
     let cookies = tests("cookies", &written.cookies);
+    let tls = tests("tls", &written.tls);
+    for (name, test) in written.tls.iter().filter(|(name, _)| TlsFact::of(name).is_none()) {
+        let hint = menshen_config::hint(name, TlsFact::NAMES.map(|(name, _)| name));
+        let message = format!("nothing is known of TLS under the name `{name}`");
+        problems.error(test.span, path.key("tls").key(name), message).maybe_hint(hint);
+    }
     Condition {
         methods: Methods::of(written.method.iter().map(|m| m.as_str())),
         headers,
         query,
         cookies,
+        tls,
         client: written.client.iter().map(|c| c.0).collect(),
         time: written.time.as_ref().and_then(|t| window(t, &path.key("time"), problems)),
         ..Condition::default()

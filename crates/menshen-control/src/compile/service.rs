@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Service as Written, ServiceHost, Url,
+    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
+    Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
@@ -140,7 +141,11 @@ impl Plan {
         });
         if introduction.is_some() && version == HttpVersion::Http2 {
             problems
-                .error(self.at, path.key("proxy-protocol"), "connections over HTTP/2 are shared by all clients")
+                .error(
+                    self.at,
+                    path.key("proxy-protocol"),
+                    "connections over HTTP/2 are shared by all clients",
+                )
                 .hint("use `protocol: http` or `https`, or let the service read `X-Forwarded-For`");
         }
         let is_unix = |e: &menshen_config::Spanned<WrittenEndpoint>| matches!(e.address, Place::Unix(_));
@@ -148,7 +153,11 @@ impl Plan {
             && (protocol.is_tls() || introduction.is_some())
         {
             problems
-                .error(endpoint.span, path.clone(), "over a Unix socket neither TLS nor the PROXY protocol is spoken")
+                .error(
+                    endpoint.span,
+                    path.clone(),
+                    "over a Unix socket neither TLS nor the PROXY protocol is spoken",
+                )
                 .hint("use `protocol: http` or `h2c`");
         }
         let identity = match protocol.is_tls() {
@@ -163,9 +172,7 @@ impl Plan {
             let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
             let authority = endpoint.address.to_string();
             let addresses = match (&endpoint.address, purpose) {
-                (Place::Unix(path), _) => {
-                    Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())])
-                }
+                (Place::Unix(path), _) => Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())]),
                 (Place::Net(address), Purpose::Check) => {
                     Ok(vec![EndpointAddress::Tcp(([0, 0, 0, 0], address.port).into())])
                 }
@@ -180,7 +187,10 @@ impl Plan {
                     let print = identity.as_ref().map(|i| i.fingerprint);
                     endpoints.extend(addresses.into_iter().map(|address| {
                         let authority = authority.as_str().into();
-                        ground.endpoint(EndpointKey { authority, address, weight, version, introduction, tls: print }, tls.clone())
+                        ground.endpoint(
+                            EndpointKey { authority, address, weight, version, introduction, tls: print },
+                            tls.clone(),
+                        )
                     }));
                 }
                 // A name that does not resolve now may do so later; the others serve meanwhile.

@@ -1,7 +1,10 @@
 //! TLS: certificates, keys and authorities from files, and the policies made of them.
 
+mod about;
 mod files;
+mod host;
 mod listener;
+mod passthrough;
 mod service;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

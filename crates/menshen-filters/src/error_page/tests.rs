@@ -122,6 +122,14 @@ fn errors_of_the_service_are_replaced_only_on_demand() {
 }
 
 #[test]
+fn callers_of_grpc_get_a_status_and_no_page() {
+    let head = "POST /a.B/C HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n\r\n";
+    let mut t = Try::filter("error-page: { pages: { 5xx: { body: sorry } } }").request(head).pass();
+    t.fail(Failure::ConnectFailed);
+    assert_eq!((t.status(), t.field("grpc-status").unwrap(), t.body()), (200, "14".into(), vec![]));
+}
+
+#[test]
 fn wrong_pages_are_refused() {
     for (page, message) in [
         ("{}", "there is no page"),

@@ -224,7 +224,7 @@ fn spawn(shared: &Rc<Shared>, request: Request<RecvStream>, respond: SendRespons
 async fn serve_stream(shared: &Shared, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let live = shared.slot.live();
     let worker = &shared.worker;
-    let deadline = worker.timers.deadline();
+    let deadline = worker.take_deadline();
     let mut exchange = worker.take_exchange(&live);
     exchange.reset(live.clone(), shared.client.clone(), worker.now());
     let (parts, body) = request.into_parts();
@@ -244,4 +244,5 @@ async fn serve_stream(shared: &Shared, request: Request<RecvStream>, respond: Se
     }
     worker.give_exchange(exchange);
     client.take_the_rest().await;
+    worker.give_deadline(deadline);
 }

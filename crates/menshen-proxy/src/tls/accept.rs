@@ -9,68 +9,78 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::facts::TlsFacts;
-use super::server::ServerTls;
+use super::passthrough::Passage;
+use super::refused::Refused;
+use super::server::{ServerName, ServerTls};
+use crate::buffer::{Buffer, Buffers, Size};
 use crate::stream::Stream;
 
-/// The longest first flight of a client that is read: a hello with post-quantum keys takes about 2 KiB.
-const LONGEST_HELLO: usize = 16 * 1024;
-
-/// Why a handshake came to nothing, as counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// The client left, or spoke something else than TLS.
-    NotTls,
-    /// No certificate for the name.
-    UnknownName,
-    /// No common version, cipher or protocol, or a bad client certificate.
-    Failed,
-    /// It was not complete in time.
-    TooSlow,
+/// What came of greeting a client.
+pub(crate) enum Greeted {
+    /// TLS ends here, and its handshake is done.
+    Here(Stream, TlsFacts),
+    /// TLS ends at a service.
+    There(Passage),
 }
 
-impl Refused {
-    /// The stable name, as in the metric.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::NotTls => "not-tls",
-            Self::UnknownName => "unknown-name",
-            Self::Failed => "failed",
-            Self::TooSlow => "too-slow",
-        }
+/// Reads the hello of a client and does the handshake, unless that is the affair of a service. The caller sets the time.
+pub(crate) async fn accept(
+    tls: &ServerTls,
+    buffers: &Buffers,
+    mut tcp: TcpStream,
+) -> Result<Greeted, Refused> {
+    // Who has said nothing yet holds no buffer.
+    if tcp.readable().await.is_err() {
+        return Err(Refused::NotTls);
     }
-}
-
-/// Does the handshake. The caller sets the time for it.
-pub(crate) async fn accept(tls: &ServerTls, mut tcp: TcpStream) -> Result<(Stream, TlsFacts), Refused> {
-    let accepted = read_hello(&mut tcp).await?;
-    let Some(host) = tls.host(accepted.client_hello().server_name()).cloned() else {
-        refuse(&mut tcp, UNRECOGNIZED_NAME).await;
-        return Err(Refused::UnknownName);
+    let mut hello = buffers.take(Size::Small);
+    let accepted = match read_hello(&mut tcp, &mut hello).await {
+        Ok(accepted) => accepted,
+        Err(refused) => {
+            buffers.give(hello);
+            return Err(refused);
+        }
     };
+    let name = accepted.client_hello().server_name().map(Box::from);
+    let host = match tls.named(name.as_deref()) {
+        Some(ServerName::There(to)) => {
+            return Ok(Greeted::There(Passage { client: Stream::new(tcp), hello, name, to }));
+        }
+        Some(ServerName::Here(host)) => host,
+        None => {
+            buffers.give(hello);
+            refuse(&mut tcp, UNRECOGNIZED_NAME).await;
+            return Err(Refused::UnknownName);
+        }
+    };
+    buffers.give(hello);
     let config = Arc::clone(&host.config);
-    let handshake = StartHandshake::from_parts(accepted, tcp).into_stream(config);
-    match handshake.await {
+    match StartHandshake::from_parts(accepted, tcp).into_stream(config).await {
         Ok(stream) => {
             let facts = TlsFacts::of(stream.get_ref().1, host);
-            Ok((Stream::tls(stream), facts))
+            Ok(Greeted::Here(Stream::tls(stream), facts))
         }
         Err(error) => {
             tracing::debug!(%error, "a TLS handshake failed");
-            Err(Refused::Failed)
+            Err(Refused::of_handshake(&error))
         }
     }
 }
 
-/// Reads until the hello is complete.
-async fn read_hello(tcp: &mut TcpStream) -> Result<Accepted, Refused> {
+/// Reads until the hello is complete. What was read stays in the buffer, whose size is the longest hello that is taken: one
+/// with post-quantum keys takes about 2 KiB.
+async fn read_hello(tcp: &mut TcpStream, hello: &mut Buffer) -> Result<Accepted, Refused> {
     let mut acceptor = Acceptor::default();
-    let mut received = 0;
-    let mut bytes = [0u8; 4096];
     loop {
-        let n = tcp.read(&mut bytes).await.unwrap_or(0);
-        received += n;
-        let mut new = bytes.get(..n).unwrap_or_default();
-        if n == 0 || received > LONGEST_HELLO || feed(&mut acceptor, &mut new).is_err() {
+        let known = hello.len();
+        let n = tcp.read(hello.room()).await.unwrap_or(0);
+        hello.filled(n);
+        let mut new = hello.data().get(known..).unwrap_or_default();
+        if hello.data().first().is_some_and(|record| *record != HANDSHAKE_RECORD) {
+            explain_to_plain_http(tcp, hello.data()).await;
+            return Err(Refused::NotTls);
+        }
+        if n == 0 || feed(&mut acceptor, &mut new).is_err() {
             return Err(Refused::NotTls);
         }
         match acceptor.accept() {
@@ -82,7 +92,7 @@ async fn read_hello(tcp: &mut TcpStream) -> Result<Accepted, Refused> {
                 if alert.write_all(&mut out).is_ok() {
                     refuse(tcp, &out).await;
                 }
-                return Err(Refused::Failed);
+                return Err(Refused::of(&error));
             }
         }
     }
@@ -97,11 +107,27 @@ fn feed(acceptor: &mut Acceptor, bytes: &mut &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// The type of a record with handshake messages (RFC 8446 §5.1); every TLS connection begins with one.
+const HANDSHAKE_RECORD: u8 = 22;
+
 /// A fatal alert `unrecognized_name` (RFC 6066 §3) in a record of its own.
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
+/// What a client reads that speaks plain HTTP here.
+const SPEAK_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n\
+content-length: 122\r\nconnection: close\r\n\r\n\
+{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"This port speaks HTTPS only.\",\
+\"code\":\"https-expected\"}\n";
+
+/// People type `http://host:8443`; an alert in TLS would tell them nothing.
+async fn explain_to_plain_http(tcp: &mut TcpStream, bytes: &[u8]) {
+    if bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        refuse(tcp, SPEAK_HTTPS).await;
+    }
+}
+
 /// Says why, as far as the socket takes it at once, and closes.
-async fn refuse(tcp: &mut TcpStream, alert: &[u8]) {
-    let _ = tcp.write(alert).await;
+pub(super) async fn refuse(tcp: &mut TcpStream, why: &[u8]) {
+    let _ = tcp.write(why).await;
     let _ = tcp.shutdown().await;
 }

@@ -1,10 +1,12 @@
 //! What is known of a TLS connection of a client.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConnection};
 
+use super::identity::ClientIdentity;
 use super::server::{HostTls, ServerTls};
 
 /// What is known of a TLS connection of a client, for filters and the log.
@@ -22,6 +24,8 @@ pub struct TlsFacts {
     pub resumed: bool,
     /// The certificate that the client has shown and that was verified.
     pub client_certificate: Option<CertificateDer<'static>>,
+    /// Who that is; read when somebody asks.
+    identity: OnceCell<ClientIdentity>,
     host: Arc<HostTls>,
 }
 
@@ -31,7 +35,7 @@ impl TlsFacts {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "TLSv1.3",
         };
-        let suite = connection.negotiated_cipher_suite().and_then(|s| s.suite().as_str());
+        let suite = connection.negotiated_cipher_suite().map(|s| iana_name(s.suite()));
         Self {
             server_name: connection.server_name().map(Into::into),
             version,
@@ -39,8 +43,15 @@ impl TlsFacts {
             is_h2: connection.alpn_protocol() == Some(b"h2"),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
             client_certificate: connection.peer_certificates().and_then(|c| c.first().cloned()),
+            identity: OnceCell::new(),
             host,
         }
+    }
+
+    /// Who the client is by its certificate, if it has shown one.
+    pub fn client(&self) -> Option<&ClientIdentity> {
+        let certificate = self.client_certificate.as_ref()?;
+        Some(self.identity.get_or_init(|| ClientIdentity::of(certificate)))
     }
 
     /// True when a request for this host may come over the connection: the host asks of clients what the connection has
@@ -60,5 +71,15 @@ impl TlsFacts {
                 same || self.host.names.get(host).is_some()
             }
         }
+    }
+}
+
+/// The name of a cipher suite in the registry of IANA; for TLS 1.3 rustls has names of its own.
+fn iana_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or("unknown"),
     }
 }

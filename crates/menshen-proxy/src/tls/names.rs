@@ -1,6 +1,7 @@
 //! What holds for which server name (RFC 6066 §3, RFC 9525 §6.3).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxBuildHasher;
 
@@ -18,18 +19,23 @@ impl<T> Default for ServerNames<T> {
 }
 
 impl<T> ServerNames<T> {
-    /// Adds a name or a wildcard, whatever its case. False when it is there already; then nothing changes.
-    pub fn add(&mut self, name: &str, value: T) -> bool {
+    /// Adds a name or a wildcard, whatever its case.
+    ///
+    /// # Errors
+    /// It is there already, with this value; then nothing changes.
+    pub fn add(&mut self, name: &str, value: T) -> Result<(), &T> {
         let name = name.to_ascii_lowercase();
         let (map, key) = match name.strip_prefix("*.") {
             Some(suffix) => (&mut self.below, suffix),
             None => (&mut self.exact, &*name),
         };
-        if map.contains_key(key) {
-            return false;
+        match map.entry(key.into()) {
+            Entry::Occupied(there) => Err(there.into_mut()),
+            Entry::Vacant(free) => {
+                free.insert(value);
+                Ok(())
+            }
         }
-        map.insert(key.into(), value);
-        true
     }
 
     /// What holds for a name: the exact one first. Case and a dot at the end do not matter.
@@ -59,8 +65,8 @@ mod tests {
     #[test]
     fn an_exact_name_comes_before_a_wildcard_which_stands_for_one_label() {
         let mut names = ServerNames::default();
-        assert!(names.add("*.Example.com", 1) && names.add("api.example.com", 2));
-        assert!(!names.add("API.example.com", 3));
+        assert!(names.add("*.Example.com", 1).is_ok() && names.add("api.example.com", 2).is_ok());
+        assert_eq!(names.add("API.example.com", 3), Err(&2));
         assert_eq!(names.get("api.example.com"), Some(&2));
         assert_eq!(names.get("WWW.example.com."), Some(&1));
         for stranger in ["example.com", "a.b.example.com", ".example.com", "", "example.org"] {

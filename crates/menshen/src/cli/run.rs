@@ -46,8 +46,8 @@ pub(super) fn run(origin: Origin) -> Result<ExitCode, String> {
     start_own_log(first.document.gateway.log.unwrap_or_default());
     raise_file_limit();
     let gateway = Gateway::start_with(origin, first).map_err(|e| e.to_string())?;
-    for (name, address) in gateway.listeners() {
-        tracing::info!("listening on http://{address} ({name})");
+    for (name, url) in gateway.urls() {
+        tracing::info!("listening on {url} ({name})");
     }
     if let Some(admin) = gateway.admin() {
         tracing::info!("admin on http://{admin} (/readyz, /metrics)");
@@ -109,12 +109,24 @@ async fn reload(gateway: Gateway) -> Gateway {
     }
 }
 
+/// Libraries that warn of what peers do: nobody from outside may fill the log.
+const TALKATIVE: [&str; 3] = ["h2", "rustls", "tokio_rustls"];
+
 /// The own log goes to stderr; the access log has its own place.
 fn start_own_log(level: LogLevel) {
-    let filter = EnvFilter::try_from_env("MENSHEN_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_string()));
+    let filter = EnvFilter::try_from_env("MENSHEN_LOG").unwrap_or_else(|_| EnvFilter::new(directives(level)));
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::io::stderr().is_terminal() { log.init() } else { log.with_ansi(false).init() }
+}
+
+/// What is logged unless `MENSHEN_LOG` says otherwise.
+fn directives(level: LogLevel) -> String {
+    if level == LogLevel::Off {
+        return level.to_string();
+    }
+    let quiet = TALKATIVE.map(|name| format!(",{name}=error"));
+    format!("{level}{}", quiet.concat())
 }
 
 /// Every connection needs a file descriptor: take as many as the system allows.
@@ -132,5 +144,17 @@ fn tell_supervisor() {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Ok(socket) = std::os::unix::net::UnixDatagram::unbound() {
         let _ = socket.send_to(b"READY=1", path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_quiet_and_off_is_off() {
+        assert_eq!(directives(LogLevel::Info), "info,h2=error,rustls=error,tokio_rustls=error");
+        assert_eq!(directives(LogLevel::Off), "off");
+        assert!(EnvFilter::try_new(directives(LogLevel::Debug)).is_ok());
     }
 }

@@ -33,8 +33,10 @@ fn every_whole_configuration_in_the_documents_compiles() {
         "README.md",
         "README.zh.md",
         "docs/config.md",
+        "docs/grpc.md",
         "docs/operations.md",
         "docs/limits.md",
+        "docs/tls.md",
         "demo/README.md",
     ] {
         let text = fs::read_to_string(root().join(path)).unwrap();
@@ -44,7 +46,7 @@ fn every_whole_configuration_in_the_documents_compiles() {
             } else {
                 format!("listeners: {{ web: {{ bind: 127.0.0.1:8001 }} }}\n{piece}")
             };
-            let outcome = Folder::with(&piece).run(&["check"]);
+            let outcome = Folder::with_certificates(&piece).run(&["check"]);
             assert!(outcome.ok, "{path}\n{piece}\n{}", outcome.err);
         }
     }

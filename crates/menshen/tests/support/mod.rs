@@ -4,6 +4,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -29,6 +31,21 @@ impl Outcome {
     }
 }
 
+/// A certificate for these names that is good for a long time, and its key.
+pub fn certificate(names: &[&str]) -> (String, String) {
+    certificate_until(names, 2200)
+}
+
+/// A certificate that ends with the start of this year, and its key.
+pub fn certificate_until(names: &[&str], year: i32) -> (String, String) {
+    let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
 /// A folder with files, in which `menshen` is run.
 pub struct Folder(tempfile::TempDir);
 
@@ -41,6 +58,25 @@ impl Folder {
     pub fn with(config: impl AsRef<[u8]>) -> Self {
         let folder = Self::new();
         folder.write("menshen.yaml", config);
+        folder
+    }
+
+    /// The same, with the certificates that the examples and the pages name.
+    pub fn with_certificates(config: impl AsRef<[u8]>) -> Self {
+        let folder = Self::with(config);
+        std::fs::create_dir(folder.path().join("certs")).unwrap();
+        for (name, names) in [
+            ("web", &["www.example.com", "example.com"][..]),
+            ("api", &["api.example.com"]),
+            ("menshen", &["menshen.example.com"]),
+        ] {
+            let (chain, key) = certificate(names);
+            folder.write(&format!("certs/{name}.pem"), chain);
+            folder.write(&format!("certs/{name}.key"), key);
+        }
+        for authority in ["people", "services"] {
+            folder.write(&format!("certs/{authority}.pem"), certificate(&[]).0);
+        }
         folder
     }
 
@@ -59,6 +95,28 @@ impl Folder {
     /// Runs `menshen` with these arguments to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         let output = self.command(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Outcome { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Runs `menshen` as somebody who is not root.
+    pub fn run_as_nobody(&self, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(arguments);
+        if rustix::process::geteuid().is_root() {
+            // The binary may lie where only root can go.
+            let program = self.path().join("menshen");
+            std::fs::copy(env!("CARGO_BIN_EXE_menshen"), &program).unwrap();
+            std::fs::set_permissions(self.path(), PermissionsExt::from_mode(0o755)).unwrap();
+            command = Command::new(program);
+            command.args(arguments).current_dir(self.path()).uid(65534).gid(65534);
+        }
+        // Another test that starts a process just now may still hold the new file open for writing.
+        let output = loop {
+            match command.output() {
+                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                output => break output.unwrap(),
+            }
+        };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Outcome { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -83,7 +141,7 @@ impl Folder {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "it ended without listening: {seen}");
             seen.push_str(&line);
-            if let Some((_, rest)) = line.split_once("listening on http://") {
+            if let Some((_, rest)) = line.split_once("listening on ").and_then(|(_, l)| l.split_once("://")) {
                 break rest.split(' ').next().unwrap().to_owned();
             }
         };

@@ -8,8 +8,6 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::provider;
 use crate::Ground;
@@ -33,7 +31,8 @@ impl Files<'_> {
             io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
             _ => error.to_string(),
         };
-        self.problems.error(file.span, path.clone(), format!("{}: {why}", name.display()));
+        let name = name.strip_prefix(".").unwrap_or(&name).display();
+        self.problems.error(file.span, path.clone(), format!("{name}: {why}"));
         None
     }
 
@@ -70,14 +69,8 @@ impl Files<'_> {
         let private = match PrivateKeyDer::from_pem_slice(&bytes) {
             Ok(private) => private,
             Err(error) => {
-                let why = match error {
-                    pem::Error::NoItemsFound => "there is no private key in it".to_owned(),
-                    // What else it says could repeat a part of the key.
-                    _ => "broken PEM".to_owned(),
-                };
-                self.problems
-                    .error(key.span, path.key("key"), format!("{}: {why}", key.value))
-                    .hint("keys are PKCS #8, PKCS #1 or SEC 1 in PEM, without a password");
+                let (why, hint) = what_is_wrong(&bytes, &error);
+                self.problems.error(key.span, path.key("key"), format!("{}: {why}", key.value)).hint(hint);
                 return None;
             }
         };
@@ -88,6 +81,11 @@ impl Files<'_> {
                 self.problems
                     .error(key.span, path.key("key"), message)
                     .hint("compare `openssl x509 -pubkey -noout` with `openssl pkey -pubout`");
+                None
+            }
+            Err(rustls::Error::InvalidCertificate(_)) => {
+                let message = format!("{}: the certificate cannot be read", chain.value);
+                self.problems.error(chain.span, path.key("chain"), message);
                 None
             }
             Err(error) => {
@@ -108,41 +106,17 @@ impl Files<'_> {
         }
         Some(roots)
     }
-
-    /// The names in a certificate (RFC 9525 §2: the subject's common name is none). Tells when it is not valid now.
-    pub(super) fn names(
-        &mut self,
-        chain: &Spanned<FilePath>,
-        path: &Path,
-        certificate: &CertificateDer<'_>,
-    ) -> Option<Vec<String>> {
-        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-            let message = format!("{}: the certificate cannot be read", chain.value);
-            self.problems.error(chain.span, path.key("chain"), message);
-            return None;
-        };
-        let validity = parsed.validity();
-        let now = x509_parser::time::ASN1Time::now();
-        // Expired is bad, but not serving is worse: clients will say so, and this says so before them.
-        if now > validity.not_after {
-            let message = format!("{}: the certificate expired on {}", chain.value, validity.not_after);
-            self.problems.warning(chain.span, path.key("chain"), message);
-        } else if now < validity.not_before {
-            let message =
-                format!("{}: the certificate is not valid before {}", chain.value, validity.not_before);
-            self.problems.warning(chain.span, path.key("chain"), message);
-        }
-        let alternative = parsed.subject_alternative_name().ok().flatten();
-        let names = alternative.iter().flat_map(|a| &a.value.general_names).filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => ip(bytes).map(|ip| ip.to_string()),
-            _ => None,
-        });
-        Some(names.collect())
-    }
 }
 
-fn ip(bytes: &[u8]) -> Option<std::net::IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(Into::into);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(Into::into)).ok()
+/// Why there is no key in the bytes of a file, and what to do. What else the error says could repeat a part of the key.
+fn what_is_wrong(bytes: &[u8], error: &pem::Error) -> (&'static str, &'static str) {
+    const FORMS: &str = "keys are PKCS #8, PKCS #1 or SEC 1 in PEM, without a password";
+    let is_encrypted = bytes.windows(b"ENCRYPTED".len()).any(|w| w == b"ENCRYPTED");
+    match error {
+        _ if is_encrypted => {
+            ("the key is encrypted", "decrypt it: `openssl pkey -in encrypted.key -out plain.key`")
+        }
+        pem::Error::NoItemsFound => ("there is no private key in it", FORMS),
+        _ => ("broken PEM", FORMS),
+    }
 }

@@ -1,0 +1,142 @@
+//! What holds for the hosts of one certificate.
+
+use std::sync::Arc;
+
+use menshen_config::document::{
+    Certificate, ClientCertificates, ClientProtocol, ListenerTls, Need, TlsVersion,
+};
+use menshen_config::matching::HostPattern;
+use menshen_config::{Path, Spanned};
+use menshen_proxy::condition::UnixSeconds;
+use menshen_proxy::tls::{HostTls, ServerNames};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::files::Files;
+use super::{fingerprint, provider, versions};
+use crate::Ground;
+
+/// A certificate of a listener as it is written.
+pub(super) struct Host<'a> {
+    pub(super) written: &'a ListenerTls,
+    pub(super) certificate: &'a Spanned<Certificate>,
+    pub(super) path: &'a Path,
+}
+
+/// The same compiled.
+pub(super) struct Compiled {
+    pub(super) tls: HostTls,
+    /// The names that get it.
+    pub(super) names: Vec<String>,
+    /// When it ends.
+    pub(super) expires: UnixSeconds,
+}
+
+impl Host<'_> {
+    /// `None` after a problem.
+    pub(super) fn compile(&self, files: &mut Files<'_>) -> Option<Compiled> {
+        let certificate = &self.certificate.value;
+        let clients = certificate.clients.as_ref().or(self.written.clients.as_ref());
+        let verifier = match clients {
+            None => None,
+            Some(clients) => Some(verifier(clients, &self.path.key("clients"), files)?),
+        };
+        let mut key = files.certified_key(&certificate.chain, &certificate.key, self.path)?;
+        let about = files.about(&certificate.chain, &self.path.key("chain"), key.end_entity_cert().ok()?)?;
+        let names = self.names(files, about.names)?;
+        if let Some(ocsp) = &certificate.ocsp {
+            key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
+        }
+        let policy = fingerprint((self.written.minimum, verifier.as_ref().map(|(_, print)| print)));
+        let config = self.config(key, verifier.map(|(verifier, _)| verifier), policy, files.ground)?;
+        let mut own = ServerNames::default();
+        for name in &names {
+            // The same name twice in one certificate is once.
+            let _ = own.add(name, ());
+        }
+        Some(Compiled { tls: HostTls { config, names: own, policy }, names, expires: about.expires })
+    }
+
+    fn names(&self, files: &mut Files<'_>, in_certificate: Vec<String>) -> Option<Vec<String>> {
+        let chain = &self.certificate.value.chain;
+        let Some(names) = &self.certificate.value.names else {
+            if in_certificate.is_empty() {
+                files
+                    .problems
+                    .warning(chain.span, self.path.key("chain"), format!("{} is for no name", chain.value))
+                    .hint(
+                        "clients that verify will refuse it; a certificate needs subject alternative names",
+                    );
+            }
+            return Some(in_certificate);
+        };
+        let mut good = true;
+        for (i, name) in names.iter().enumerate() {
+            if let Err(refusal) = name.value.parse::<HostPattern>() {
+                let path = self.path.key("names").index(i);
+                files.problems.error(name.span, path, refusal.message).maybe_hint(refusal.hint);
+                good = false;
+            }
+        }
+        good.then(|| names.iter().map(|n| n.value.to_string()).collect())
+    }
+
+    fn config(
+        &self,
+        key: CertifiedKey,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+        policy: u64,
+        ground: &Ground,
+    ) -> Option<Arc<ServerConfig>> {
+        let minimum: TlsVersion = self.written.minimum;
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions(minimum)).ok()?;
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        // Tickets carry sessions over workers and reloads; each policy has keys of its own, so that a ticket of one is
+        // nothing under another.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        if let Ok(tickets) = ground.tickets.try_get(policy, |_| true, crate::ground::Tickets::new) {
+            config.ticketer = tickets.keys();
+        }
+        let protocols =
+            self.written.protocols.as_deref().unwrap_or(&[ClientProtocol::H2, ClientProtocol::Http1]);
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|p| match p {
+                ClientProtocol::H2 => b"h2".to_vec(),
+                ClientProtocol::Http1 => b"http/1.1".to_vec(),
+            })
+            .collect();
+        Some(Arc::new(config))
+    }
+}
+
+/// Who verifies the certificates of clients, and a number that is the same for the same rules.
+fn verifier(
+    clients: &ClientCertificates,
+    path: &Path,
+    files: &mut Files<'_>,
+) -> Option<(Arc<dyn ClientCertVerifier>, u64)> {
+    let roots: RootCertStore = files.authorities(&clients.ca, &path.key("ca"))?;
+    let subjects: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
+    let print = fingerprint((subjects, clients.need));
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let builder = match clients.need {
+        Need::Required => builder,
+        Need::Optional => builder.allow_unauthenticated(),
+    };
+    match builder.build() {
+        Ok(verifier) => Some((verifier, print)),
+        Err(error) => {
+            let message = format!("{}: {error}", clients.ca.value);
+            files.problems.error(clients.ca.span, path.key("ca"), message);
+            None
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! gRPC through the gateway, spoken by a library that thousands use: the interop cases of gRPC that concern a proxy
+//! (<https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>), what the gateway itself answers, and
+//! gRPC-Web by hand.
+
+mod caller;
+mod cancellation;
+mod codec;
+mod deadlines;
+mod echo;
+mod failures;
+mod interop;
+mod service;
+mod stage;
+mod web;

@@ -1,0 +1,238 @@
+//! What `menshen check` says about certificates: the place, the file, and what to do.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use support::{Folder, Outcome, certificate, certificate_until};
+
+const LISTENER: &str = "\
+gateway: { admin: off, access-log: off }
+listeners:
+  web:
+    bind: 127.0.0.1:0
+    tls:
+      certificates:
+        - { chain: web.pem, key: web.key }
+routes: { all: { match: /**, to: { respond: { body: hello } } } }
+";
+
+/// A good configuration with its certificate.
+fn folder() -> Folder {
+    folder_with(LISTENER)
+}
+
+fn folder_with(config: &str) -> Folder {
+    let folder = Folder::with(config);
+    let (chain, key) = certificate(&["www.example.com"]);
+    folder.write("web.pem", chain);
+    folder.write("web.key", key);
+    folder
+}
+
+#[track_caller]
+fn refused(outcome: &Outcome, expected: &str) {
+    assert!(!outcome.ok, "it should have failed: {outcome:?}");
+    assert!(outcome.err.contains(expected), "missing: {expected}\nin: {}", outcome.err);
+    assert!(!outcome.err.contains("PRIVATE"), "{}", outcome.err);
+}
+
+#[track_caller]
+fn warned(outcome: &Outcome, expected: &str) {
+    assert!(outcome.ok, "{outcome:?}");
+    assert!(outcome.err.contains(expected), "missing: {expected}\nin: {}", outcome.err);
+}
+
+#[test]
+fn a_good_certificate_is_nothing_to_talk_about() {
+    let outcome = folder().run(&["check"]);
+    assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = folder();
+    std::fs::remove_file(folder.path().join("web.key")).unwrap();
+    let expected = "menshen.yaml:7:34: error: listeners.web.tls.certificates[0].key: ";
+    let outcome = folder.run(&["check"]);
+    refused(&outcome, expected);
+    refused(&outcome, "web.key: there is no such file");
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let folder = folder();
+    std::fs::set_permissions(folder.path().join("web.key"), PermissionsExt::from_mode(0o000)).unwrap();
+    let outcome = folder.run_as_nobody(&["check"]);
+    refused(&outcome, "menshen.yaml:7:34: error: listeners.web.tls.certificates[0].key: ");
+    refused(&outcome, "web.key: no permission to read it");
+}
+
+#[test]
+fn files_with_something_else_in_them_are_told_with_what_belongs_there() {
+    let other = certificate(&["www.example.com"]).1;
+    let (chain, key) = certificate(&["www.example.com"]);
+    let broken = "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n".to_owned();
+    let nonsense = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned();
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let old_style = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMIIB\n\
+                     -----END RSA PRIVATE KEY-----\n";
+    for (name, text, at, said) in [
+        (
+            "web.pem",
+            key.clone(),
+            "7:20: error: listeners.web.tls.certificates[0].chain: ",
+            "web.pem: there is no certificate in it; a certificate is the text between",
+        ),
+        ("web.pem", broken, "7:20: error: listeners.web.tls.certificates[0].chain: ", "web.pem: broken PEM"),
+        (
+            "web.pem",
+            nonsense,
+            "7:20: error: listeners.web.tls.certificates[0].chain: ",
+            "web.pem: the certificate cannot be read",
+        ),
+        (
+            "web.key",
+            other,
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key is not the key of the certificate in web.pem; compare `openssl x509 -pubkey -noout`",
+        ),
+        (
+            "web.key",
+            chain,
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key: there is no private key in it; keys are PKCS #8, PKCS #1 or SEC 1 in PEM",
+        ),
+        (
+            "web.key",
+            encrypted.to_owned(),
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key: the key is encrypted; decrypt it: `openssl pkey -in encrypted.key -out plain.key`",
+        ),
+        (
+            "web.key",
+            old_style.to_owned(),
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key: the key is encrypted",
+        ),
+    ] {
+        let folder = folder();
+        folder.write(name, text);
+        let outcome = folder.run(&["check"]);
+        refused(&outcome, &format!("menshen.yaml:{at}"));
+        refused(&outcome, said);
+    }
+}
+
+#[test]
+fn all_problems_with_certificates_are_told_at_once() {
+    let folder = folder_with(&LISTENER.replace(
+        "web.key }",
+        "web.key }\n        - { chain: gone.pem, key: gone.key, clients: { ca: people.pem } }",
+    ));
+    folder.write("web.key", "nothing");
+    let outcome = folder.run(&["check"]);
+    refused(&outcome, "certificates[0].key: web.key: there is no private key in it");
+    refused(&outcome, "certificates[1].clients.ca: ");
+}
+
+#[test]
+fn a_listener_without_certificates_is_told_what_to_write() {
+    for tls in ["certificates: []", "strangers: refused"] {
+        let config = LISTENER.replace("certificates:\n        - { chain: web.pem, key: web.key }", tls);
+        let outcome = folder_with(&config).run(&["check"]);
+        refused(
+            &outcome,
+            "menshen.yaml:3:3: error: listeners.web.tls.certificates: no certificate; name at least one, as in",
+        );
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_will_soon_is_a_warning() {
+    let folder = folder();
+    let (chain, key) = certificate_until(&["www.example.com"], 2021);
+    folder.write("web.pem", chain);
+    folder.write("web.key", key);
+    let outcome = folder.run(&["check"]);
+    warned(&outcome, "menshen.yaml:7:20: warning: listeners.web.tls.certificates[0].chain: ");
+    warned(&outcome, "web.pem: the certificate expired on Jan  1 00:00:00 2021 +00:00; renew it");
+}
+
+#[test]
+fn a_certificate_for_no_name_is_a_warning() {
+    let folder = folder();
+    let (chain, key) = certificate(&[]);
+    folder.write("web.pem", chain);
+    folder.write("web.key", key);
+    warned(&folder.run(&["check"]), "web.pem is for no name; clients that verify will refuse it");
+}
+
+#[test]
+fn two_certificates_for_one_name_are_a_warning() {
+    let config = LISTENER.replace(
+        "web.key }",
+        "web.key }\n        - { chain: web.pem, key: web.key, names: [WWW.example.com] }",
+    );
+    warned(
+        &folder_with(&config).run(&["check"]),
+        "menshen.yaml:8:11: warning: listeners.web.tls.certificates[1]: another certificate is for `WWW.example.com` too; \
+         that one is used",
+    );
+}
+
+#[test]
+fn what_cannot_be_a_name_is_refused() {
+    let config = LISTENER.replace("web.key }", "web.key, names: [https://www.example.com] }");
+    refused(
+        &folder_with(&config).run(&["check"]),
+        "certificates[0].names[0]: `https://www.example.com` is not a host; write only the host",
+    );
+}
+
+#[test]
+fn passthrough_leads_to_a_service_that_there_is() {
+    let service = "services: { database: { endpoints: [127.0.0.1:5432] } }\n";
+    let tls = "      passthrough: { db.example.com: databse, 'db:443': database, A.example: database, a.example: database }\n";
+    let config = LISTENER.replace("routes:", &format!("{tls}{service}routes:"));
+    let outcome = folder_with(&config).run(&["check"]);
+    refused(
+        &outcome,
+        "menshen.yaml:8:38: error: listeners.web.tls.passthrough[\"db.example.com\"]: no service named `databse`; did you mean \
+         `database`?",
+    );
+    refused(&outcome, "`db:443` is not a host; write the host without its port");
+    refused(&outcome, "passthrough[\"a.example\"]: the same name twice: upper and lower case do not differ");
+}
+
+#[test]
+fn the_authorities_of_a_service_must_be_there() {
+    let config = LISTENER.replace(
+        "routes:",
+        "services:\n  users: { endpoints: [127.0.0.1:1], tls: { ca: services.pem } }\nroutes:",
+    );
+    let outcome = folder_with(&config).run(&["check"]);
+    refused(&outcome, "menshen.yaml:9:49: error: services.users.tls.ca: ");
+    refused(&outcome, "services.pem: there is no such file");
+}
+
+#[test]
+fn a_fact_of_tls_that_there_is_not_is_told_with_what_was_meant() {
+    let config = LISTENER.replace("match: /**", "match: { path: /**, tls: { client.subjet: present } }");
+    refused(
+        &folder_with(&config).run(&["check"]),
+        "tls[\"client.subjet\"]: nothing is known of TLS under the name `client.subjet`; did you mean `client.subject`?",
+    );
+}
+
+#[test]
+fn the_first_lines_say_https() {
+    let folder = folder();
+    let mut running = folder.command(&["run"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let log = std::io::BufReader::new(running.stderr.take().unwrap());
+    let line = std::io::BufRead::lines(log).map_while(Result::ok).find(|l| l.contains("listening on"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let line = line.unwrap();
+    assert!(line.contains("listening on https://127.0.0.1:") && line.ends_with("(web)"), "{line}");
+}
