@@ -5,10 +5,12 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 
-use menshen_e2e::{Broken, Client, Conversation, Gate, Origin, Response, TestGateway, reply, reply_with};
+use menshen_e2e::{
+    Authority, Broken, Client, Conversation, Gate, Origin, Response, TestGateway, reply, reply_with,
+};
 
 /// How two gateways speak to each other.
-const LINKS: [&str; 2] = ["http", "h2c"];
+const LINKS: [&str; 4] = ["http", "https", "h2", "h2c"];
 
 /// Client → front → (link) → looked at → (link) → back → origin.
 struct Chain {
@@ -17,28 +19,43 @@ struct Chain {
     _back: TestGateway,
 }
 
+/// The files of every gateway: who believes whom.
+struct Files([(&'static str, String); 3]);
+
+impl Files {
+    fn new() -> Self {
+        let authority = Authority::new("Test");
+        let leaf = authority.server(&["127.0.0.1"]);
+        Self([("ca.pem", authority.pem()), ("own.pem", leaf.pem()), ("own.key", leaf.key_pem())])
+    }
+
+    fn start(&self, document: &str) -> TestGateway {
+        TestGateway::start_with(document, &[], &self.0)
+    }
+}
+
 impl Chain {
     fn new(before: &str, behind: &str, origin: &Origin) -> Self {
-        let back = TestGateway::start(&pass_on(origin.address(), "http"), &[]);
-        let looked_at = TestGateway::start(
-            &format!(
-                "
-                services: {{ back: {{ endpoints: ['{}'], protocol: {behind} }} }}
-                routes:
-                  all:
-                    match: /**
-                    to: back
-                    trailers: [x-tail]
-                    filters: [ headers: {{ request: {{ set: {{ x-seen: yes }} }}, response: {{ set: {{ x-left: yes }} }} }} ]
-                  small: {{ match: /small, to: back, limits: {{ body: 10B }} }}
-                  slow: {{ match: /slow, to: back, timeouts: {{ first-byte: 100ms }} }}
-                  here: {{ match: /here, to: {{ respond: {{ status: 418, body: here }} }} }}
-                ",
-                back.address()
-            ),
-            &[],
-        );
-        let front = TestGateway::start(&pass_on(looked_at.address(), before), &[]);
+        let files = Files::new();
+        let back = files.start(&pass_on(behind, origin.address(), "http"));
+        let looked_at = files.start(&format!(
+            "
+            {}
+            services: {{ back: {{ {} }} }}
+            routes:
+              all:
+                match: /**
+                to: back
+                trailers: [x-tail]
+                filters: [ headers: {{ request: {{ set: {{ x-seen: yes }} }}, response: {{ set: {{ x-left: yes }} }} }} ]
+              small: {{ match: /small, to: back, limits: {{ body: 10B }} }}
+              slow: {{ match: /slow, to: back, timeouts: {{ first-byte: 100ms }} }}
+              here: {{ match: /here, to: {{ respond: {{ status: 418, body: here }} }} }}
+            ",
+            listener(before),
+            service(back.address(), behind),
+        ));
+        let front = files.start(&pass_on("http", looked_at.address(), before));
         Self { front, _looked_at: looked_at, _back: back }
     }
 
@@ -47,12 +64,30 @@ impl Chain {
     }
 }
 
-fn pass_on(to: SocketAddr, protocol: &str) -> String {
+/// A listener that others reach over this link.
+fn listener(link: &str) -> &'static str {
+    match link {
+        "https" | "h2" => {
+            "listeners: { web: { bind: '127.0.0.1:0', tls: { certificates: [{ chain: own.pem, key: own.key }] } } }"
+        }
+        _ => "listeners: { web: { bind: '127.0.0.1:0' } }",
+    }
+}
+
+fn service(at: SocketAddr, link: &str) -> String {
+    let tls = if matches!(link, "https" | "h2") { ", tls: { ca: ca.pem }" } else { "" };
+    format!("endpoints: ['{at}'], protocol: {link}{tls}")
+}
+
+fn pass_on(from: &str, to: SocketAddr, link: &str) -> String {
     format!(
         "
-        services: {{ next: {{ endpoints: ['{to}'], protocol: {protocol} }} }}
+        {}
+        services: {{ next: {{ {} }} }}
         routes: {{ all: {{ match: /**, to: next, trailers: [x-tail] }} }}
-        "
+        ",
+        listener(from),
+        service(to, link),
     )
 }
 

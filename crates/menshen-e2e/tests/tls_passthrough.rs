@@ -106,7 +106,7 @@ fn when_no_endpoint_is_there_the_connection_is_closed_and_counted() {
     let (gateway, _) = gateway(&[&Origin::refusing()]);
     assert!(Dialer::new().dial(gateway.address(), "db.example.com").is_err());
     let series = "menshen_tls_refused_handshakes_total{reason=\"no-service\"}";
-    assert_eq!(Admin::of(&gateway).metric(series), 1);
+    eventually("it is counted", || Admin::of(&gateway).metric(series) == 1);
     let mut log = String::new();
     eventually("there is a line", || {
         log = std::fs::read_to_string(gateway.log()).unwrap_or_default();

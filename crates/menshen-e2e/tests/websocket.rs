@@ -1,6 +1,7 @@
 //! WebSocket through the gateway: frames as they are, and a goodbye when the gateway stops.
 
-use menshen_e2e::{Client, Gate, Origin, TestGateway, eventually};
+use menshen_e2e::frames::{END, H2, field, kind};
+use menshen_e2e::{Client, Gate, Origin, TestGateway, eventually, reply_with};
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -64,4 +65,83 @@ fn another_protocol_than_websocket_is_not_spoken_into() {
     client.half_close();
     assert_eq!(client.wire().take_all().unwrap(), b"");
     stopped.join().unwrap();
+}
+
+/// An extended CONNECT (RFC 8441).
+fn connect(h2: &mut H2, stream: u32, protocol: &str) {
+    let fields = [
+        (":method", "CONNECT"),
+        (":protocol", protocol),
+        (":scheme", "http"),
+        (":path", "/chat?room=1"),
+        (":authority", "a"),
+        ("sec-websocket-version", "13"),
+    ];
+    let block: Vec<u8> = fields.iter().flat_map(|(name, value)| field(name, value)).collect();
+    h2.frame(kind::HEADERS, END_HEADERS, stream, block);
+}
+
+const END_HEADERS: u8 = 0x4;
+
+fn data(h2: &mut H2, stream: u32) -> Vec<u8> {
+    h2.until("DATA", |f| f.kind == kind::DATA && f.stream == stream && !f.payload.is_empty()).payload
+}
+
+#[test]
+fn a_websocket_over_http2_is_an_upgrade_for_the_service_and_carries_frames_both_ways() {
+    let origin = Origin::scripted(|c| {
+        let asked = c.head().unwrap();
+        assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/chat?room=1"));
+        assert_eq!(asked.fields.get("upgrade"), Some("websocket"));
+        assert_eq!(asked.fields.get("sec-websocket-version"), Some("13"));
+        assert_eq!(asked.fields.get("sec-websocket-key").map(str::len), Some(24));
+        c.send(SWITCHING);
+        let got = c.wire().take(5).unwrap();
+        c.send([&b"echo "[..], &got].concat());
+        c.wait_for_close();
+    });
+    let mut gateway = TestGateway::in_front_of(&origin);
+    let mut h2 = H2::of(&gateway);
+    connect(&mut h2, 1, "websocket");
+    let answer = h2.until("the answer", |f| f.kind == kind::HEADERS && f.stream == 1);
+    assert_eq!(answer.flags & END, 0, "the stream stays open");
+    h2.frame(kind::DATA, 0, 1, "hello");
+    assert_eq!(data(&mut h2, 1), b"echo hello");
+    h2.get(3, "/still-here");
+    let stopped = gateway.stop_beside();
+    h2.reset(3);
+    h2.reset(1);
+    drop(h2);
+    stopped.join().unwrap();
+}
+
+#[test]
+fn when_the_gateway_stops_a_websocket_over_http2_is_told_too() {
+    let origin = Origin::scripted(|c| {
+        c.head();
+        c.send(SWITCHING);
+        c.send(text("hi"));
+        c.wait_for_close();
+    });
+    let mut gateway = TestGateway::in_front_of(&origin);
+    let mut h2 = H2::of(&gateway);
+    connect(&mut h2, 1, "websocket");
+    assert_eq!(data(&mut h2, 1), text("hi"));
+    let stopped = gateway.stop_beside();
+    assert_eq!(data(&mut h2, 1), GOING_AWAY);
+    drop(h2);
+    stopped.join().unwrap();
+}
+
+#[test]
+fn a_service_that_refuses_the_upgrade_answers_as_to_any_request() {
+    let origin = Origin::answering(|_| reply_with("403 Forbidden", "", "no"));
+    let gateway = TestGateway::in_front_of(&origin);
+    let mut h2 = H2::of(&gateway);
+    connect(&mut h2, 1, "websocket");
+    assert_eq!(data(&mut h2, 1), b"no");
+    connect(&mut h2, 3, "something-else");
+    let refused = String::from_utf8(data(&mut h2, 3)).unwrap();
+    assert!(refused.contains("connect-not-offered"), "{refused}");
+    assert_eq!(origin.requests().len(), 1);
 }

@@ -12,6 +12,7 @@ pub(crate) mod pool;
 mod rules;
 mod sent;
 mod streams;
+mod tunnel;
 pub(crate) mod upstream;
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).

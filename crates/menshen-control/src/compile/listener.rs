@@ -19,6 +19,9 @@ use super::service::Services;
 use super::{Purpose, order, route, settings, tls};
 use crate::Ground;
 
+/// Requests that may be allowed at once on one HTTP/2 connection.
+const MOST_STREAMS: u32 = 1_000;
+
 /// What a listener is compiled with.
 pub(super) struct Place<'a, 'b> {
     pub(super) document: &'a Document,
@@ -41,6 +44,10 @@ pub(super) fn compile(
     if head.fields > MAX_FIELDS {
         let message = format!("at most {MAX_FIELDS} fields can be allowed");
         problems.error(written.at, path.key("limits").key("fields"), message);
+    }
+    if !(1..=MOST_STREAMS).contains(&settings::listener_limits(limits).streams) {
+        let message = format!("1 to {MOST_STREAMS} requests at once can be allowed on a connection");
+        problems.error(written.at, path.key("limits").key("streams"), message);
     }
     if !(1024..=128 * 1024).contains(&head.head) {
         problems.error(written.at, path.key("limits").key("head"), "a head must be allowed 1KiB to 128KiB");

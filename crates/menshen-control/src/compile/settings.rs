@@ -76,7 +76,7 @@ pub(super) fn listener_limits(places: [&Limits; 2]) -> ListenerLimits {
         connections_per_client: first(places.map(|l| l.connections_per_client))
             .map_or(default.connections_per_client, count),
         pipelined: first(places.map(|l| l.pipelined)).unwrap_or(default.pipelined),
-        streams: first(places.map(|l| l.streams)).unwrap_or(default.streams).max(1),
+        streams: first(places.map(|l| l.streams)).unwrap_or(default.streams),
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead};
 
 use super::connection::SEND_BUFFER;
-use super::convert;
+use super::{convert, tunnel};
 use crate::body::{Body, Length};
 use crate::call::Call;
 use crate::downstream::{Content, Downstream};
@@ -60,7 +60,8 @@ impl<'a> H2Client<'a> {
             deadline,
             respond,
             answer: None,
-            body_ended: body.is_end_stream(),
+            // Content that follows a wish for WebSocket is none of the request's.
+            body_ended: request.wants_upgrade || body.is_end_stream(),
             body,
             piece: Bytes::new(),
             has_content: request.framing != RequestFraming::None,
@@ -269,6 +270,21 @@ impl<'a> H2Client<'a> {
         self.send_end(&trailers)
     }
 
+    /// Sends the 200 that stands for a 101 (RFC 8441 §5), and carries bytes both ways.
+    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
+        let mut response = convert::response(&reply.head);
+        *response.status_mut() = ::http::StatusCode::OK;
+        response.headers_mut().remove("sec-websocket-accept");
+        let mut answer = self.respond.send_response(response, false).map_err(|_| Failure::ClientGone)?;
+        let (mut service, from_service) = call.into_tunnel().ok_or(Failure::ServiceReset)?;
+        let idle = exchange.timeouts.tunnel;
+        let client = (&mut self.body, &mut answer);
+        let service = (&mut service, from_service);
+        let carried = tunnel::run(self.worker, self.deadline, idle, client, service).await;
+        (self.received, self.sent) = (carried.up, carried.down);
+        Ok(())
+    }
+
     /// Takes the answer back, visibly.
     fn reset(&mut self, reason: Reason) {
         self.was_reset = true;
@@ -377,6 +393,12 @@ impl Downstream for H2Client<'_> {
     }
 
     async fn send(&mut self, exchange: &mut Exchange, mut answer: Answer) -> Finished {
+        if answer.reply.head.status == 101
+            && let Some(call) = answer.call.take()
+        {
+            let result = self.tunnel(exchange, &answer.reply, call).await;
+            return self.finished(exchange, answer.reply, result);
+        }
         if answer.reply.failure().is_some_and(Failure::leaves_nobody) {
             // 499 is for the log.
             self.reset(Reason::CANCEL);
@@ -398,7 +420,8 @@ impl Downstream for H2Client<'_> {
                     call.finish();
                 }
             }
-            Err(Failure::ClientGone) => self.reset(Reason::CANCEL),
+            // A client that takes nothing would not take a status either.
+            Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Reason::CANCEL),
             Err(failure) => {
                 if self.end_with_status(&mut answer.reply, failure).is_err() {
                     // Content is missing, and the client must see that.

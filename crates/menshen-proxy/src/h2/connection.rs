@@ -110,6 +110,7 @@ fn builder(limits: &ListenerLimits, head: usize) -> Builder {
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(Some(OWN_RESETS))
+        .enable_connect_protocol()
         .reset_stream_duration(Duration::from_secs(1));
     builder
 }

@@ -2,6 +2,7 @@
 //! fields, names in capitals, pseudo-fields out of place and wrong lengths before; what it lets through and HTTP/1 would not
 //! is refused here.
 
+use ::h2::ext::Protocol;
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use menshen_http1::{
@@ -31,11 +32,17 @@ pub(super) fn request(
     if parts.headers.len() > limits.fields {
         return Err(HeadError::TooManyFields);
     }
-    head.restart(parts.method.as_str(), target.as_bytes(), Version::Http2);
+    let is_websocket = parts.extensions.get::<Protocol>().is_some_and(|p| p.as_str() == "websocket");
+    let method = if is_websocket { "GET" } else { parts.method.as_str() };
+    head.restart(method, target.as_bytes(), Version::Http2);
     let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
     let host = host(authority, &parts.headers)?;
     head.fields.append(FieldName::HOST, host);
     fields(&mut head.fields, &parts.headers, underscores)?;
+    if is_websocket {
+        ask_for_websocket(head);
+        return Ok(());
+    }
     head.framing = framing(&parts.headers, has_content)?;
     let mut expectations = parts.headers.get_all("expect").iter();
     if let Some(expectation) = expectations.next() {
@@ -46,6 +53,22 @@ pub(super) fn request(
     }
     head.keep_alive = true;
     Ok(())
+}
+
+/// What a client asks for with CONNECT in HTTP/2 it asks for with an upgrade in HTTP/1.1 (RFC 8441 §5).
+fn ask_for_websocket(head: &mut RequestHead) {
+    // A number that only has to be another each time (RFC 6455 §4.1); who checks the answer to it is not there.
+    const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut key = [b'A'; 24];
+    for byte in key.iter_mut().take(21) {
+        *byte = fastrand::choice(BASE64).copied().unwrap_or(b'A');
+    }
+    let [.., a, b] = &mut key;
+    (*a, *b) = (b'=', b'=');
+    head.fields.append(FieldName::UPGRADE, b"websocket");
+    head.fields.set_named(b"sec-websocket-key", &key);
+    head.wants_upgrade = true;
+    head.keep_alive = true;
 }
 
 /// `:authority`, or Host where there is none; both only if they are the same (RFC 9113 §8.3.1).
