@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use menshen_http1::{FieldName, Method, RequestFraming};
+use menshen_http1::{FieldName, Method, RequestFraming, ResponseFraming};
 
+use crate::body::Length;
 use crate::call::{Aim, Call};
 use crate::condition::host_of;
 use crate::downstream::Downstream;
@@ -33,6 +34,21 @@ impl Answer {
     /// An answer that no service has a part in.
     pub(crate) fn made(reply: Box<Reply>) -> Self {
         Self { reply, call: None }
+    }
+
+    /// The length of the content, where it is known before it is sent.
+    pub(crate) fn length(&self, method: Method) -> Option<u64> {
+        let reply = &self.reply;
+        match &reply.body {
+            Body::Empty if self.call.is_some() => reply.announced_length(method),
+            Body::Empty => Some(0),
+            Body::Full(bytes) => Some(bytes.len() as u64),
+            Body::Streaming if reply.transforms.length() == Length::Changed => None,
+            Body::Streaming => match reply.head.framing {
+                ResponseFraming::Length(n) => Some(n),
+                ResponseFraming::None | ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
+            },
+        }
     }
 }
 

@@ -6,11 +6,10 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use menshen_http1::{
-    FieldName, Fields, Method, NameSet, RequestFraming, RequestHead, ResponseFraming, ResponseHead, Version,
-    write,
+    FieldName, Fields, Method, NameSet, RequestFraming, RequestHead, ResponseHead, Version, write,
 };
 
-use crate::body::{Body, Length, Transforms};
+use crate::body::{Body, Transforms};
 use crate::buffer::{Buffer, Size};
 use crate::call::Call;
 use crate::downstream::{Content, Downstream};
@@ -116,16 +115,7 @@ impl<'a> H1Client<'a> {
     fn write_head(&mut self, exchange: &Exchange, answer: &Answer) {
         let reply = &answer.reply;
         let bodiless = self.method == Method::Head || matches!(reply.head.status, 204 | 304);
-        let length = match &reply.body {
-            Body::Empty if answer.call.is_some() => reply.announced_length(self.method),
-            Body::Empty => Some(0),
-            Body::Full(bytes) => Some(bytes.len() as u64),
-            Body::Streaming if reply.transforms.length() == Length::Changed => None,
-            Body::Streaming => match reply.head.framing {
-                ResponseFraming::Length(n) => Some(n),
-                ResponseFraming::None | ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
-            },
-        };
+        let length = answer.length(self.method);
         let has_content = !bodiless && !matches!(reply.body, Body::Empty);
         self.encoding = match (has_content, length, self.version) {
             (false, ..) => Encoding::None,

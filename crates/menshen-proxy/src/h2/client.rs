@@ -8,11 +8,11 @@ use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
 use ::http::Response;
 use bytes::{Buf, Bytes};
-use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseFraming, ResponseHead};
+use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
 
 use super::connection::SEND_BUFFER;
 use super::{convert, tunnel};
-use crate::body::{Body, Length};
+use crate::body::Body;
 use crate::call::Call;
 use crate::downstream::{Content, Downstream};
 use crate::reply::Maker;
@@ -77,16 +77,7 @@ impl<'a> H2Client<'a> {
     fn send_head(&mut self, exchange: &Exchange, answer: &Answer) -> Result<bool, Failure> {
         let reply = &answer.reply;
         let bodiless = self.method == Method::Head || matches!(reply.head.status, 204 | 304);
-        let length = match &reply.body {
-            Body::Empty if answer.call.is_some() => reply.announced_length(self.method),
-            Body::Empty => Some(0),
-            Body::Full(bytes) => Some(bytes.len() as u64),
-            Body::Streaming if reply.transforms.length() == Length::Changed => None,
-            Body::Streaming => match reply.head.framing {
-                ResponseFraming::Length(n) => Some(n),
-                ResponseFraming::None | ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
-            },
-        };
+        let length = answer.length(self.method);
         let has_content = !bodiless && !matches!(reply.body, Body::Empty);
         let mut response = convert::response(&reply.head);
         self.add_own_fields(exchange, reply, length, &mut response);
