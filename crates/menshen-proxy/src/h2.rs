@@ -9,6 +9,7 @@ mod frames;
 mod io;
 mod meter;
 pub(crate) mod pool;
+mod room;
 mod rules;
 mod sent;
 mod streams;

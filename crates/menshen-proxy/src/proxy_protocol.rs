@@ -4,7 +4,7 @@
 mod v1;
 mod v2;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -70,6 +70,14 @@ pub fn write(out: &mut Vec<u8>, version: Version, addresses: Addresses) {
     match version {
         Version::V1 => v1::write(out, addresses),
         Version::V2 => v2::write(out, addresses),
+    }
+}
+
+/// An address as IPv6, with IPv4 mapped into it: for two addresses that are not both IPv4.
+fn v6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 

@@ -60,6 +60,9 @@ impl H1Call {
         head: &mut ResponseHead,
     ) -> Result<Box<Self>, Failure> {
         let worker = exchange.live.worker().clone();
+        // Before a connection is taken: a target that cannot be made must not cost one.
+        let (content, mut out) = (outgoing(exchange), Outbound::default());
+        forwarding::write_request(out.lend(&worker), exchange, route, aim, content)?;
         let pooled = if aim.endpoint.introduction.is_none() { worker.pools.take(aim.endpoint) } else { None };
         let (connection, carrier) = match pooled {
             Some(connection) => (connection, Carrier::Used),
@@ -72,8 +75,8 @@ impl H1Call {
             connection: Some(connection),
             input: Buffer::waiting(Size::Medium),
             inbound: Inbound::NONE,
-            out: Outbound::default(),
-            content: outgoing(exchange),
+            out,
+            content,
             request: Request::Open,
             response_keeps_alive: false,
             is_upgrade: exchange.request.wants_upgrade,
@@ -81,7 +84,6 @@ impl H1Call {
             trailers: None,
             under_way: UnderWay::new(worker, aim, carrier),
         });
-        forwarding::write_request(call.out.lend(&call.under_way.worker), exchange, route, aim, call.content)?;
         call.final_head(exchange, client, head).await?;
         Ok(call)
     }

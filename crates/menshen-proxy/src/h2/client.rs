@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
 
 use super::connection::SEND_BUFFER;
-use super::{convert, tunnel};
+use super::{convert, room, tunnel};
 use crate::body::Body;
 use crate::call::Call;
 use crate::downstream::{Content, Downstream};
@@ -112,17 +112,7 @@ impl<'a> H2Client<'a> {
     /// Waits until a part of `wanted` bytes may be sent; the result is how much.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Failure>> {
         let Some(stream) = &mut self.answer else { return Poll::Ready(Err(Failure::ClientGone)) };
-        stream.reserve_capacity(wanted.min(SEND_BUFFER));
-        loop {
-            let room = stream.capacity();
-            if room > 0 {
-                return Poll::Ready(Ok(room.min(wanted)));
-            }
-            match ready!(stream.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Poll::Ready(Err(Failure::ClientGone)),
-            }
-        }
+        room::poll(stream, cx, wanted, SEND_BUFFER).map(|room| room.ok_or(Failure::ClientGone))
     }
 
     fn send_data(&mut self, data: Bytes, is_last: bool) -> Result<(), Failure> {

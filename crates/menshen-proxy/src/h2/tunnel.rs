@@ -8,6 +8,7 @@ use ::h2::{RecvStream, SendStream};
 use bytes::{Buf, Bytes};
 
 use super::connection::SEND_BUFFER;
+use super::room;
 use crate::buffer::Buffer;
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;
@@ -65,7 +66,8 @@ impl Down<'_> {
     ) -> Poll<Result<(), Broken>> {
         loop {
             while !self.buffer.is_empty() {
-                let room = ready!(self.poll_room(cx))?;
+                let wanted = self.buffer.len();
+                let room = ready!(room::poll(self.stream, cx, wanted, SEND_BUFFER)).ok_or(Broken)?;
                 let piece = Bytes::copy_from_slice(self.buffer.data().get(..room).unwrap_or_default());
                 self.buffer.consume(room);
                 self.frames.pass(&piece);
@@ -75,20 +77,6 @@ impl Down<'_> {
             let read = ready!(service.poll_read(cx, &worker.buffers, &mut self.buffer));
             if read.map_err(|_| Broken)? == 0 {
                 return Poll::Ready(self.stream.send_data(Bytes::new(), true).map_err(|_| Broken));
-            }
-        }
-    }
-
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        let wanted = self.buffer.len().min(SEND_BUFFER);
-        self.stream.reserve_capacity(wanted);
-        loop {
-            let room = self.stream.capacity();
-            if room > 0 {
-                return Poll::Ready(Ok(room.min(wanted)));
-            }
-            if !matches!(ready!(self.stream.poll_capacity(cx)), Some(Ok(_))) {
-                return Poll::Ready(Err(Broken));
             }
         }
     }

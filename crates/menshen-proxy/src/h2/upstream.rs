@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use menshen_http1::{FieldName, Fields, Method, ResponseFraming, ResponseHead, Version};
 
 use super::pool::{Place, SEND_BUFFER, Way};
+use super::room;
 use crate::call::{Aim, Carrier, MAX_INTERIM, UnderWay, outgoing};
 use crate::connect::{connect, within};
 use crate::downstream::{Content, Downstream};
@@ -198,17 +199,11 @@ impl H2Call {
 
     /// Waits until a part of `wanted` bytes may be sent. `None` when the service takes no more.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Option<usize>> {
-        self.request.reserve_capacity(wanted.min(SEND_BUFFER));
-        loop {
-            let room = self.request.capacity();
-            if room > 0 {
-                return Poll::Ready(Some(room.min(wanted)));
-            }
-            if !matches!(ready!(self.request.poll_capacity(cx)), Some(Ok(_))) {
-                self.state = State::Broken;
-                return Poll::Ready(None);
-            }
+        let room = ready!(room::poll(&mut self.request, cx, wanted, SEND_BUFFER));
+        if room.is_none() {
+            self.state = State::Broken;
         }
+        Poll::Ready(room)
     }
 
     fn send(&mut self, piece: Bytes, end: End) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Addresses, Malformed, Parsed};
+use super::{Addresses, Malformed, Parsed, v6};
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 
@@ -54,13 +54,6 @@ pub(super) fn write(out: &mut Vec<u8>, Addresses { client, server }: Addresses) 
     out.extend_from_slice(SIGNATURE);
     out.extend_from_slice(line.as_bytes());
     out.extend_from_slice(b"\r\n");
-}
-
-fn v6(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Version 2: a binary header of 16 bytes, addresses, and additions that are skipped.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::{Addresses, LONGEST, Malformed, Parsed};
+use super::{Addresses, LONGEST, Malformed, Parsed, v6};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -80,13 +80,6 @@ pub(super) fn write(out: &mut Vec<u8>, Addresses { client, server }: Addresses) 
     }
     out.extend_from_slice(&client.port().to_be_bytes());
     out.extend_from_slice(&server.port().to_be_bytes());
-}
-
-fn v6(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
 }
 
 #[cfg(test)]
