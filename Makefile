@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 BENCH ?=
 
 # The crates that a request passes through: nothing there may panic.
-DATA_PATH := -p menshen-http1 -p menshen-proxy -p menshen-filters
+DATA_PATH := -p menshen-http1 -p menshen-http2 -p menshen-proxy -p menshen-filters
 NO_PANICS := -D clippy::unwrap_used -D clippy::expect_used -D clippy::panic -D clippy::indexing_slicing
 
 .PHONY: help setup build demo test bench lint fuzz docs
