@@ -10,6 +10,7 @@ mod error;
 mod huffman;
 mod integer;
 mod static_table;
+mod words;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;

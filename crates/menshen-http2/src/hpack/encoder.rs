@@ -1,6 +1,7 @@
 //! Fields → field blocks.
 
 use super::dynamic_table::{DynamicTable, entry_size};
+use super::words::{field_hash, is_lower_of, name_hash};
 use super::{INITIAL_TABLE_SIZE, Indexing, huffman, integer, static_table};
 
 /// The most bytes of a table here, even if the peer would keep more.
@@ -23,6 +24,7 @@ pub struct Encoder {
 /// What entries are looked for by. Equal hashes are a hint only: the texts are compared.
 #[derive(Clone, Copy, Debug)]
 struct Hashes {
+    /// Names of the static table are never looked for here and have their index instead.
     name: u32,
     field: u32,
 }
@@ -96,10 +98,9 @@ impl Encoder {
 
     /// A field as an index of the dynamic table; if it is not there it comes into it (RFC 7541 §6.2.1).
     fn cached(&mut self, static_name: u8, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let name_hash = name_hash(name);
+        let name_hash = if static_name == 0 { name_hash(name) } else { u32::from(static_name) };
         let hashes = Hashes { name: name_hash, field: field_hash(name_hash, value) };
-        let at =
-            self.position(|h| h.field == hashes.field, |n, v| v == value && n.eq_ignore_ascii_case(name));
+        let at = self.position(|h| h.field == hashes.field, |n, v| v == value && is_lower_of(n, name));
         if let Some(at) = at {
             integer::write(0x80, 7, at, out);
             return;
@@ -123,7 +124,7 @@ impl Encoder {
     /// The index of a name in either table, or 0.
     fn name_index(&self, static_name: u8, hash: u32, name: &[u8]) -> usize {
         match static_name {
-            0 => self.position(|h| h.name == hash, |n, _| n.eq_ignore_ascii_case(name)).unwrap_or(0),
+            0 => self.position(|h| h.name == hash, |n, _| is_lower_of(n, name)).unwrap_or(0),
             known => usize::from(known),
         }
     }
@@ -160,26 +161,4 @@ fn text(text: impl ExactSizeIterator<Item = u8> + Clone, out: &mut Vec<u8>) {
         integer::write(0, 7, text.len(), out);
         out.extend(text);
     }
-}
-
-/// The hash of a name, whatever its case.
-#[inline]
-fn name_hash(name: &[u8]) -> u32 {
-    hash(name.len() as u64, name, 0x2020_2020_2020_2020)
-}
-
-#[inline]
-fn field_hash(name_hash: u32, value: &[u8]) -> u32 {
-    hash(u64::from(name_hash) << 16 | value.len() as u64, value, 0)
-}
-
-/// A quick hash. Whoever finds texts with the same one gains the comparing of at most a table of texts.
-#[inline]
-fn hash(seed: u64, text: &[u8], fold: u64) -> u32 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(29) ^ (word | fold)).wrapping_mul(MULTIPLIER);
-    let (words, tail) = text.as_chunks();
-    let hash = words.iter().fold(seed, |h, w| mix(h, u64::from_le_bytes(*w)));
-    let tail = tail.iter().fold(0, |t, b| t << 8 | u64::from(*b));
-    (mix(hash, tail) >> 32) as u32
 }

@@ -1,5 +1,7 @@
 //! The static table (RFC 7541 Appendix A).
 
+use super::words::is_lower_of;
+
 /// Number of entries. Indices begin with 1; those of the dynamic table follow.
 pub(super) const LEN: u32 = ENTRIES.len() as u32;
 
@@ -130,7 +132,7 @@ pub(super) struct Found {
 pub(super) fn find(name: &[u8], value: &[u8]) -> Found {
     let first = SLOTS.get(slot(name)).copied().unwrap_or(0);
     match get(u32::from(first)) {
-        Some((known, _)) if known.eq_ignore_ascii_case(name) => {
+        Some((known, _)) if is_lower_of(known, name) => {
             let is_it = |i: &u8| get(u32::from(*i)).is_some_and(|(_, v)| v == value);
             let field = (first..=last_with_name(first)).find(is_it).unwrap_or(0);
             Found { name: first, field }
