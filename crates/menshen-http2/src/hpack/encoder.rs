@@ -153,12 +153,58 @@ fn texts(name_index: usize, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 /// A string literal, in the Huffman code if that is shorter (RFC 7541 §5.2).
 #[inline]
 fn text(text: impl ExactSizeIterator<Item = u8> + Clone, out: &mut Vec<u8>) {
-    let len = huffman::encoded_len(text.clone());
-    if len < text.len() {
-        integer::write(0x80, 7, len, out);
+    if text.len() <= SHORT { short_text(text, out) } else { long_text(text, out) }
+}
+
+/// Most bytes of a text whose length takes one byte.
+const SHORT: usize = 126;
+
+/// Tries the code at once: the one byte of the length is filled in later.
+fn short_text(text: impl ExactSizeIterator<Item = u8> + Clone, out: &mut Vec<u8>) {
+    let (start, plain) = (out.len(), text.len());
+    out.push(plain as u8);
+    huffman::encode(text.clone(), out);
+    let coded = out.len() - start - 1;
+    if coded < plain {
+        if let Some(first) = out.get_mut(start) {
+            *first = 0x80 | coded as u8;
+        }
+    } else {
+        out.truncate(start + 1);
+        out.extend(text);
+    }
+}
+
+fn long_text(text: impl ExactSizeIterator<Item = u8> + Clone, out: &mut Vec<u8>) {
+    let coded = huffman::encoded_len(text.clone());
+    if coded < text.len() {
+        integer::write(0x80, 7, coded, out);
         huffman::encode(text, out);
     } else {
         integer::write(0, 7, text.len(), out);
         out.extend(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn fields_with_the_same_hash_are_told_apart() {
+        let name = name_hash(b"x-a");
+        let mut seen = HashMap::new();
+        let values = (0_u32..).map(|i| format!("{:08x}", i.wrapping_mul(0x9e37_79b9)));
+        let (one, other) = values
+            .take(1_000_000)
+            .find_map(|v| seen.insert(field_hash(name, v.as_bytes()), v.clone()).map(|other| (v, other)))
+            .unwrap();
+        let (mut encoder, mut out) = (Encoder::new(), Vec::new());
+        encoder.field(b"x-a", one.as_bytes(), Indexing::Cached, &mut out);
+        out.clear();
+        encoder.field(b"x-a", other.as_bytes(), Indexing::Cached, &mut out);
+        assert_eq!(out.first(), Some(&0x7e), "a literal with the name of the first");
     }
 }

@@ -19,7 +19,7 @@ fn first_sentence(text: &str) -> Option<String> {
 #[test]
 fn the_list_of_files_is_up_to_date() {
     let mut text = String::new();
-    for name in ["http1", "config", "proxy", "filters", "control"]
+    for name in ["http1", "http2", "config", "proxy", "filters", "control"]
         .map(|n| format!("menshen-{n}"))
         .iter()
         .chain([&"menshen".to_owned()])
