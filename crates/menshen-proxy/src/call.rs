@@ -98,6 +98,14 @@ impl Call {
         }
     }
 
+    /// True when `n` bytes, all of the content at hand, are known to be the last.
+    pub(crate) fn ends_after(&self, n: usize) -> bool {
+        match self {
+            Self::H1(call) => call.ends_after(n),
+            Self::H2(call) => call.ends_after(n),
+        }
+    }
+
     /// The trailers of the response that may go on to the client, once its content has ended: those that the route
     /// names; all of them for gRPC, which tells its status there.
     pub(crate) fn take_trailers(&mut self, exchange: &Exchange) -> Fields {

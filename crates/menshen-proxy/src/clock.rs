@@ -41,7 +41,12 @@ impl Clock {
 
     /// Writes the time as for Date (RFC 9110 §5.6.7).
     pub(crate) fn write_http_date(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.http_date.borrow().1.as_bytes());
+        self.with_http_date(|date| out.extend_from_slice(date));
+    }
+
+    /// Shows the time as for Date (RFC 9110 §5.6.7).
+    pub(crate) fn with_http_date(&self, look: impl FnOnce(&[u8])) {
+        look(self.http_date.borrow().1.as_bytes());
     }
 
     /// Writes a moment as RFC 3339 in UTC with milliseconds.

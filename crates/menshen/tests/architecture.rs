@@ -18,7 +18,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("menshen-http1", &[], &["tokio", "serde", "bytes"]),
     ("menshen-http2", &[], &["tokio", "serde"]),
     ("menshen-config", &[], &["tokio", "axum", "hyper", "reqwest", "httparse", "socket2"]),
-    ("menshen-proxy", &["menshen-http1"], &["serde", "serde_json", "schemars", "saphyr-parser", "axum"]),
+    (
+        "menshen-proxy",
+        &["menshen-http1", "menshen-http2"],
+        &["serde", "serde_json", "schemars", "saphyr-parser", "axum"],
+    ),
     ("menshen-filters", &["menshen-config", "menshen-proxy"], &["axum", "saphyr-parser", "socket2"]),
     (
         "menshen-control",

@@ -167,7 +167,7 @@ fn table(
     if problems.has_errors() {
         return None;
     }
-    match RouteTable::new(fallback(name, &shared, place), routes, &entries) {
+    match RouteTable::new(fallback(name, written, &shared, place), routes, &entries) {
         Ok(table) => Some(table),
         Err(conflicts) => {
             for conflict in conflicts.iter().take(100) {
@@ -201,7 +201,12 @@ fn tell(conflict: &Conflict, routes: &[(&str, &Entry<WrittenRoute>)], problems: 
 }
 
 /// The route for what no other route matches: it carries the listener's filters and leads nowhere.
-fn fallback(name: &str, chain: &Arc<menshen_proxy::chain::Chain>, place: &Place<'_, '_>) -> Route {
+fn fallback(
+    name: &str,
+    written: &Written,
+    chain: &Arc<menshen_proxy::chain::Chain>,
+    place: &Place<'_, '_>,
+) -> Route {
     let name: Box<str> = format!("({name})").into();
     Route {
         stats: place.ground.routes.get(name.clone(), || RouteStats::new(place.ground.workers)),
@@ -213,7 +218,7 @@ fn fallback(name: &str, chain: &Arc<menshen_proxy::chain::Chain>, place: &Place<
         host: HostPolicy::default(),
         chain: chain.clone(),
         forwarding: menshen_proxy::Forwarding::default(),
-        timeouts: menshen_proxy::Timeouts::default(),
+        timeouts: settings::timeouts([None, None], [&written.timeouts, &place.document.gateway.timeouts]),
         body_limit: 0,
         encoded_slashes: EncodedSlashes::Allow,
         trailers: Box::default(),

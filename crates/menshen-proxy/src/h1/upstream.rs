@@ -301,6 +301,11 @@ impl H1Call {
         !self.inbound.is_ended()
     }
 
+    /// True when `n` bytes of content are the last.
+    pub(crate) fn ends_after(&self, n: usize) -> bool {
+        self.inbound.left() == Some(n as u64)
+    }
+
     /// The trailers of the response, once its content has ended.
     pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
         self.trailers.take()

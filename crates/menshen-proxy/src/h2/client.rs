@@ -4,14 +4,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ::h2::server::SendResponse;
-use ::h2::{Reason, RecvStream, SendStream};
-use ::http::Response;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
+use menshen_http2::{Code, End};
 
-use super::connection::SEND_BUFFER;
-use super::{convert, room, tunnel};
+use super::link::{Hand, Inbox, Link, room};
+use super::{block, request, tunnel};
 use crate::body::Body;
 use crate::call::Call;
 use crate::downstream::{Content, Downstream};
@@ -29,15 +27,44 @@ const PROGRESS: u64 = 1024;
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
+/// A stream of a client's connection.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) link: &'a Link<Inbox>,
+    pub(super) id: u32,
+}
+
+impl Side<'_> {
+    /// Takes what has come. Ready with true when there is content, with false at its end, with `None` when the stream
+    /// is no more.
+    pub(super) fn poll_fill(&self, cx: &Context<'_>, hand: &mut Hand) -> Poll<Option<bool>> {
+        if !hand.is_empty() {
+            return Poll::Ready(Some(true));
+        }
+        match self.link.core().lane(self.id) {
+            Some(inbox) => hand.poll_fill(cx, inbox).map(Some),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Waits until a part of `wanted` bytes may be sent; the result is how much. `None` when the stream is no more.
+    pub(super) fn poll_room(&self, cx: &Context<'_>, wanted: usize) -> Poll<Option<usize>> {
+        room(&mut self.link.core(), self.id, wanted, |inbox| inbox.listen(cx))
+    }
+
+    /// Sends content for which there is room, or an end. False when the stream is no more.
+    pub(super) fn send(&self, content: &[u8], end: End) -> bool {
+        self.link.send(self.id, content, end)
+    }
+}
+
 /// The client's side of one exchange.
 pub(super) struct H2Client<'a> {
     worker: &'a Worker,
     deadline: &'a Deadline,
-    respond: SendResponse<Bytes>,
-    answer: Option<SendStream<Bytes>>,
-    body: RecvStream,
-    /// The piece of request content at hand.
-    piece: Bytes,
+    side: Side<'a>,
+    /// Request content at hand.
+    hand: Hand,
     body_ended: bool,
     has_content: bool,
     was_reset: bool,
@@ -52,19 +79,17 @@ impl<'a> H2Client<'a> {
         worker: &'a Worker,
         deadline: &'a Deadline,
         request: &RequestHead,
-        respond: SendResponse<Bytes>,
-        body: RecvStream,
+        side: Side<'a>,
     ) -> Self {
+        let has_content = request.framing != RequestFraming::None;
         Self {
             worker,
             deadline,
-            respond,
-            answer: None,
+            side,
+            hand: Hand::default(),
             // Content that follows a wish for WebSocket is none of the request's.
-            body_ended: request.wants_upgrade || body.is_end_stream(),
-            body,
-            piece: Bytes::new(),
-            has_content: request.framing != RequestFraming::None,
+            body_ended: request.wants_upgrade || !has_content,
+            has_content,
             was_reset: false,
             method: request.method(),
             received: 0,
@@ -77,65 +102,59 @@ impl<'a> H2Client<'a> {
     fn send_head(&mut self, exchange: &Exchange, answer: &Answer) -> Result<bool, Failure> {
         let reply = &answer.reply;
         let bodiless = self.method == Method::Head || matches!(reply.head.status, 204 | 304);
-        let length = answer.length(self.method);
+        let length = answer.length(self.method).filter(|_| reply.head.status != 204);
         let has_content = !bodiless && !matches!(reply.body, Body::Empty);
-        let mut response = convert::response(&reply.head);
-        self.add_own_fields(exchange, reply, length, &mut response);
-        let stream = self.respond.send_response(response, !has_content).map_err(|_| Failure::ClientGone)?;
-        self.answer = Some(stream);
-        Ok(has_content)
-    }
-
-    fn add_own_fields(
-        &self,
-        exchange: &Exchange,
-        reply: &Reply,
-        length: Option<u64>,
-        response: &mut Response<()>,
-    ) {
-        let fields = response.headers_mut();
-        if let Some(n) = length.filter(|_| reply.head.status != 204) {
-            convert::append(fields, b"content-length", itoa::Buffer::new().format(n).as_bytes());
-        }
-        let mut value = Vec::new();
-        if !reply.head.fields.has(FieldName::DATE) {
-            self.worker.clock.write_http_date(&mut value);
-            convert::append(fields, b"date", &value);
-        }
-        if server_timing::may_see(exchange) {
-            value.clear();
-            server_timing::write_value(&mut value, exchange);
-            convert::append(fields, b"server-timing", &value);
-        }
+        let end = if has_content { End::Later } else { End::Now };
+        let worker = self.worker;
+        let is_sent = self.side.link.core().send_fields(self.side.id, end, |encoder, out| {
+            block::response(encoder, out, &reply.head);
+            if let Some(n) = length {
+                let mut digits = itoa::Buffer::new();
+                block::named(encoder, out, FieldName::CONTENT_LENGTH, digits.format(n).as_bytes());
+            }
+            if !reply.head.fields.has(FieldName::DATE) {
+                worker.clock.with_http_date(|date| block::named(encoder, out, FieldName::DATE, date));
+            }
+            if server_timing::may_see(exchange) {
+                let mut value = Vec::new();
+                server_timing::write_value(&mut value, exchange);
+                block::named(encoder, out, FieldName::SERVER_TIMING, &value);
+            }
+        });
+        self.side.link.call();
+        if is_sent { Ok(has_content) } else { Err(Failure::ClientGone) }
     }
 
     /// Waits until a part of `wanted` bytes may be sent; the result is how much.
-    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Failure>> {
-        let Some(stream) = &mut self.answer else { return Poll::Ready(Err(Failure::ClientGone)) };
-        room::poll(stream, cx, wanted, SEND_BUFFER).map(|room| room.ok_or(Failure::ClientGone))
+    fn poll_room(&self, cx: &Context<'_>, wanted: usize) -> Poll<Result<usize, Failure>> {
+        self.side.poll_room(cx, wanted).map(|room| room.ok_or(Failure::ClientGone))
     }
 
-    fn send_data(&mut self, data: Bytes, is_last: bool) -> Result<(), Failure> {
-        let Some(stream) = &mut self.answer else { return Err(Failure::ClientGone) };
-        self.sent += data.len() as u64;
-        stream.send_data(data, is_last).map_err(|_| Failure::ClientGone)
+    fn send_content(&mut self, content: &[u8], end: End) -> Result<(), Failure> {
+        self.sent += content.len() as u64;
+        if self.side.send(content, end) { Ok(()) } else { Err(Failure::ClientGone) }
+    }
+
+    /// Sends as much of `rest` as there is room for. Ready when all is sent.
+    fn poll_send(&mut self, cx: &Context<'_>, rest: &mut Bytes, end: End) -> Poll<Result<(), Failure>> {
+        while !rest.is_empty() {
+            let n = ready!(self.poll_room(cx, rest.len()))?;
+            let piece = rest.split_to(n);
+            let is_last = rest.is_empty() && end == End::Now;
+            self.send_content(&piece, if is_last { End::Now } else { End::Later })?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends content held in memory, and the end.
     async fn send_full(&mut self, exchange: &Exchange, mut rest: Bytes) -> Result<(), Failure> {
+        if rest.is_empty() {
+            return self.send_content(b"", End::Now);
+        }
         let mut watch = Watch::new();
         poll_fn(|cx| {
-            loop {
-                if rest.is_empty() {
-                    return Poll::Ready(self.send_data(Bytes::new(), true));
-                }
-                let Poll::Ready(room) = self.poll_room(cx, rest.len()) else { break };
-                let piece = rest.split_to(room?);
-                let is_last = rest.is_empty();
-                self.send_data(piece, is_last)?;
-                if is_last {
-                    return Poll::Ready(Ok(()));
-                }
+            if let Poll::Ready(sent) = self.poll_send(cx, &mut rest, End::Now) {
+                return Poll::Ready(sent);
             }
             let moved = self.sent / PROGRESS;
             watch.poll(cx, Wait::ClientWrite, moved, self.deadline, exchange).map(Err)
@@ -184,13 +203,9 @@ impl<'a> H2Client<'a> {
         changed: &mut Bytes,
     ) -> Result<Option<Wait>, Failure> {
         loop {
-            if !changed.is_empty() {
-                let Poll::Ready(room) = self.poll_room(cx, changed.len()) else {
-                    return Ok(Some(Wait::ClientWrite));
-                };
-                let piece = changed.split_to(room?);
-                self.send_data(piece, false)?;
-                continue;
+            match self.poll_send(cx, changed, End::Later) {
+                Poll::Pending => return Ok(Some(Wait::ClientWrite)),
+                Poll::Ready(sent) => sent?,
             }
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
@@ -199,7 +214,7 @@ impl<'a> H2Client<'a> {
                     reply.transforms.finish_with(&mut trailers, &mut rest)?;
                     if !rest.is_empty() {
                         // What is left is sent whole: it is what the transforms held back, which is bounded.
-                        self.send_data(rest.into(), false)?;
+                        self.send_rest(&rest)?;
                     }
                     return self.send_end(&trailers).map(|()| None);
                 }
@@ -210,15 +225,16 @@ impl<'a> H2Client<'a> {
                     *changed = out.into();
                 }
                 Poll::Ready(Content::Data) => {
-                    let Poll::Ready(room) = self.poll_room(cx, call.content().len()) else {
+                    let wanted = call.content().len();
+                    let Poll::Ready(room) = self.poll_room(cx, wanted) else {
                         return Ok(Some(Wait::ClientWrite));
                     };
                     let n = room?;
-                    let piece = Bytes::copy_from_slice(call.content().get(..n).unwrap_or_default());
-                    call.consume(n);
                     // The end goes along with the last bytes where it is known: a frame less.
-                    let is_last = !call.has_content();
-                    self.send_data(piece, is_last)?;
+                    let is_last = n == wanted && call.ends_after(n);
+                    let piece = call.content().get(..n).unwrap_or_default();
+                    self.send_content(piece, if is_last { End::Now } else { End::Later })?;
+                    call.consume(n);
                     if is_last {
                         return Ok(None);
                     }
@@ -227,13 +243,21 @@ impl<'a> H2Client<'a> {
         }
     }
 
+    fn send_rest(&mut self, rest: &[u8]) -> Result<(), Failure> {
+        rest.chunks(menshen_http2::frame::MAX_PAYLOAD)
+            .try_for_each(|piece| self.send_content(piece, End::Later))
+    }
+
     /// Trailers, or an empty frame.
     fn send_end(&mut self, trailers: &Fields) -> Result<(), Failure> {
         if trailers.is_empty() {
-            return self.send_data(Bytes::new(), true);
+            return self.send_content(b"", End::Now);
         }
-        let Some(stream) = &mut self.answer else { return Err(Failure::ClientGone) };
-        stream.send_trailers(convert::trailers(trailers)).map_err(|_| Failure::ClientGone)
+        let Side { link, id } = self.side;
+        let is_sent =
+            link.core().send_fields(id, End::Now, |encoder, out| block::trailers(encoder, out, trailers));
+        link.call();
+        if is_sent { Ok(()) } else { Err(Failure::ClientGone) }
     }
 
     /// Ends an answer that failed behind its head with a status, which callers of gRPC look for there.
@@ -245,34 +269,46 @@ impl<'a> H2Client<'a> {
         let (mut trailers, mut rest) = (Fields::new(), Vec::new());
         grpc::status(failure, &mut trailers);
         reply.transforms.finish_with(&mut trailers, &mut rest)?;
-        if !rest.is_empty() {
-            self.send_data(rest.into(), false)?;
-        }
+        self.send_rest(&rest)?;
         self.send_end(&trailers)
     }
 
     /// Sends the 200 that stands for a 101 (RFC 8441 §5), and carries bytes both ways.
-    async fn tunnel(&mut self, exchange: &Exchange, reply: &Reply, call: Call) -> Result<(), Failure> {
-        let mut response = convert::response(&reply.head);
-        *response.status_mut() = ::http::StatusCode::OK;
-        response.headers_mut().remove("sec-websocket-accept");
-        let mut answer = self.respond.send_response(response, false).map_err(|_| Failure::ClientGone)?;
+    async fn tunnel(&mut self, exchange: &Exchange, reply: &mut Reply, call: Call) -> Result<(), Failure> {
+        let Side { link, id } = self.side;
+        reply.head.set_status(200);
+        reply.head.fields.remove_named(b"sec-websocket-accept");
+        let head = &reply.head;
+        let is_sent =
+            link.core().send_fields(id, End::Later, |encoder, out| block::response(encoder, out, head));
+        link.call();
+        if !is_sent {
+            return Err(Failure::ClientGone);
+        }
         let (mut service, from_service) = call.into_tunnel().ok_or(Failure::ServiceReset)?;
         let idle = exchange.timeouts.tunnel;
-        let client = (&mut self.body, &mut answer);
         let service = (&mut service, from_service);
-        let carried = tunnel::run(self.worker, self.deadline, idle, client, service).await;
+        let carried = tunnel::run(self.worker, self.deadline, idle, self.side, service).await;
         (self.received, self.sent) = (carried.up, carried.down);
         Ok(())
     }
 
     /// Takes the answer back, visibly.
-    fn reset(&mut self, reason: Reason) {
+    fn reset(&mut self, code: Code) {
         self.was_reset = true;
-        match &mut self.answer {
-            Some(stream) => stream.send_reset(reason),
-            None => self.respond.send_reset(reason),
+        self.side.link.reset(self.side.id, code);
+    }
+
+    /// Resets the stream of a malformed request (RFC 9113 §8.1.1).
+    fn blame(&mut self) {
+        self.was_reset = true;
+        let Side { link, id } = self.side;
+        let blamed = link.core().blame(id, Code::PROTOCOL_ERROR);
+        if let Err(code) = blamed {
+            self.worker.calmed_down();
+            link.core().end(code);
         }
+        link.call();
     }
 
     async fn send_answer(&mut self, exchange: &mut Exchange, answer: &mut Answer) -> Result<(), Failure> {
@@ -285,7 +321,7 @@ impl<'a> H2Client<'a> {
                 self.send_full(exchange, body).await
             }
             (Body::Streaming, Some(call)) => self.relay(exchange, &mut answer.reply, call).await,
-            (Body::Streaming, None) | (Body::Empty, _) => self.send_data(Bytes::new(), true),
+            (Body::Streaming, None) | (Body::Empty, _) => self.send_content(b"", End::Now),
         }
     }
 
@@ -299,10 +335,15 @@ impl<'a> H2Client<'a> {
         let mut left = DRAINED;
         poll_fn(|cx| {
             while left > 0 {
-                let Poll::Ready(piece) = self.body.poll_data(cx) else { return self.deadline.poll(cx) };
-                let Some(Ok(piece)) = piece else { break };
-                left = left.saturating_sub(piece.len());
-                let _ = self.body.flow_control().release_capacity(piece.len());
+                let Poll::Ready(filled) = self.side.poll_fill(cx, &mut self.hand) else {
+                    return self.deadline.poll(cx);
+                };
+                if filled != Some(true) {
+                    break;
+                }
+                let n = self.hand.content().len();
+                left = left.saturating_sub(n);
+                self.side.link.used(self.side.id, self.hand.take(n));
             }
             Poll::Ready(())
         })
@@ -318,32 +359,31 @@ impl<'a> H2Client<'a> {
 
 impl Downstream for H2Client<'_> {
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
-        while self.piece.is_empty() {
-            if self.body_ended {
-                return Poll::Ready(Ok(Content::End));
-            }
-            match ready!(self.body.poll_data(cx)) {
-                Some(Ok(piece)) => self.piece = piece,
-                Some(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
-                None => self.body_ended = true,
-            }
+        if self.body_ended {
+            return Poll::Ready(Ok(Content::End));
         }
-        if self.received + self.piece.len() as u64 > self.limit {
-            return Poll::Ready(Err(Failure::BodyTooLarge));
+        match ready!(self.side.poll_fill(cx, &mut self.hand)) {
+            None => Poll::Ready(Err(Failure::ClientGone)),
+            Some(false) => {
+                self.body_ended = true;
+                Poll::Ready(Ok(Content::End))
+            }
+            Some(true) if self.received + self.hand.content().len() as u64 > self.limit => {
+                Poll::Ready(Err(Failure::BodyTooLarge))
+            }
+            Some(true) => Poll::Ready(Ok(Content::Data)),
         }
-        Poll::Ready(Ok(Content::Data))
     }
 
     fn content(&self) -> &[u8] {
-        &self.piece
+        self.hand.content()
     }
 
     fn consume(&mut self, n: usize) {
-        let n = n.min(self.piece.len());
+        let n = self.hand.take(n);
         self.received += n as u64;
-        self.piece.advance(n);
         // What was passed on makes room for more.
-        let _ = self.body.flow_control().release_capacity(n);
+        self.side.link.used(self.side.id, n);
     }
 
     fn limit_content(&mut self, bytes: u64) {
@@ -351,7 +391,7 @@ impl Downstream for H2Client<'_> {
     }
 
     fn content_is_ended(&self) -> bool {
-        self.body_ended && self.piece.is_empty()
+        self.body_ended && self.hand.is_empty()
     }
 
     fn content_was_taken(&self) -> bool {
@@ -359,9 +399,12 @@ impl Downstream for H2Client<'_> {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.answer {
-            Some(stream) => stream.poll_reset(cx).map(|_| ()),
-            None => self.respond.poll_reset(cx).map(|_| ()),
+        match self.side.link.core().lane(self.side.id) {
+            Some(inbox) => {
+                inbox.listen(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
         }
     }
 
@@ -370,25 +413,30 @@ impl Downstream for H2Client<'_> {
     }
 
     async fn interim(&mut self, _: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
-        self.respond.send_informational(convert::response(head)).map_err(|_| Failure::ClientGone)
+        let Side { link, id } = self.side;
+        let is_sent =
+            link.core().send_fields(id, End::Later, |encoder, out| block::response(encoder, out, head));
+        link.call();
+        if is_sent { Ok(()) } else { Err(Failure::ClientGone) }
     }
 
     async fn send(&mut self, exchange: &mut Exchange, mut answer: Answer) -> Finished {
         if answer.reply.head.status == 101
             && let Some(call) = answer.call.take()
         {
-            let result = self.tunnel(exchange, &answer.reply, call).await;
+            let result = self.tunnel(exchange, &mut answer.reply, call).await;
+            answer.reply.head.set_status(101);
             return self.finished(exchange, answer.reply, result);
         }
         if answer.reply.failure().is_some_and(Failure::leaves_nobody) {
             // 499 is for the log.
-            self.reset(Reason::CANCEL);
+            self.reset(Code::CANCEL);
             return self.finished(exchange, answer.reply, Ok(()));
         }
         if let Maker::Failure(Failure::BadHead(error)) = answer.reply.maker
-            && convert::is_malformed(error, self.method)
+            && request::is_malformed(error, self.method)
         {
-            self.reset(Reason::PROTOCOL_ERROR);
+            self.blame();
             return self.finished(exchange, answer.reply, Ok(()));
         }
         if let Err(failure) = answer.reply.apply_transforms() {
@@ -402,11 +450,11 @@ impl Downstream for H2Client<'_> {
                 }
             }
             // A client that takes nothing would not take a status either.
-            Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Reason::CANCEL),
+            Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Code::CANCEL),
             Err(failure) => {
                 if self.end_with_status(&mut answer.reply, failure).is_err() {
                     // Content is missing, and the client must see that.
-                    self.reset(Reason::INTERNAL_ERROR);
+                    self.reset(Code::INTERNAL_ERROR);
                 }
             }
         }

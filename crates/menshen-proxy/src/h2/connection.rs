@@ -1,59 +1,61 @@
-//! A client connection that speaks HTTP/2: takes streams, serves each in a task of its own, says goodbye in time.
+//! A client connection that speaks HTTP/2: one task moves the bytes, each stream is served by a task of its own, and
+//! goodbyes are said in time.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
-use ::h2::server::{Builder, Connection, SendResponse};
-use ::h2::{Reason, RecvStream};
-use ::http::Request;
-use bytes::Bytes;
+use menshen_http2::{Code, Connection, Offer, Role, Stage};
 
-use super::client::H2Client;
-use super::convert;
-use super::io::{Ending, Io};
-use super::rules::Rules;
+use super::link::{Inbox, Link};
+use super::reader::Reader;
+use super::request::HeadBuilder;
+use super::wire::{Gone, Read, Wire};
 use crate::buffer::Buffer;
 use crate::exchange::{Client, Scheme};
-use crate::panics::{CatchPanic, Panicked};
-use crate::snapshot::ListenerLimits;
+use crate::snapshot::{ClientTimeouts, RouteId};
 use crate::stream::Stream;
 use crate::timers::Deadline;
 use crate::tls::TlsFacts;
 use crate::worker::{Slot, Worker};
-use crate::{Failure, serve};
 
 /// Bytes of one stream's request content on their way to a service that has not taken them yet.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection: what one connection can make us hold.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of one stream's answer that wait for the client's window.
-pub(super) const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that were reset and are remembered, so that late frames of theirs are no errors.
-const REMEMBERED_RESETS: usize = 64;
-/// Streams that were reset before they were looked at (CVE-2023-44487).
-const PENDING_RESETS: usize = 32;
-/// Streams that a client makes us reset by breaking the rules (CVE-2025-8671).
-const OWN_RESETS: usize = 64;
 /// Room for names and values that a client refers to again (RFC 7541 §4.2): the default of the protocol.
-pub(super) const HEADER_TABLE: u32 = 4096;
+const HEADER_TABLE: u32 = 4096;
+/// So many times the bytes that a head may have may come as one field block.
+const BLOCKS: usize = 4;
 
 /// How long a client may take to answer a goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Bytes that are read and thrown away behind a GOAWAY that names an offence, so that the client gets to see it.
+const LEFTOVERS: usize = 256 * 1024;
 
 /// What the streams of a connection share.
 pub(super) struct Shared {
     pub(super) worker: Rc<Worker>,
-    slot: Rc<Slot>,
-    client: Client,
-    /// Streams being served.
-    open: Cell<u32>,
-    /// How long nothing need happen while no stream is open, and when that time is over.
-    patience: Cell<Duration>,
-    deadline: Rc<Deadline>,
+    pub(super) slot: Rc<Slot>,
+    pub(super) client: Client,
+    pub(super) link: Link<Inbox>,
+    /// When the last stream was served.
+    idle_since: Cell<Instant>,
+}
+
+impl Shared {
+    /// A stream was served.
+    pub(super) fn served(&self) {
+        let link = &self.link;
+        if link.core().open_streams() == 0 {
+            self.idle_since.set(self.worker.recent());
+            // Whoever drives the socket has waited for this to say goodbye, or to give memory back.
+            link.call();
+        }
+    }
 }
 
 /// A client connection before the protocol was known.
@@ -74,176 +76,212 @@ pub(crate) async fn run(newcomer: Newcomer) {
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     let client = Client { tls, ..Client::direct(peer, local, scheme) };
     let live = slot.live();
-    let (limits, timeouts) = (live.listener().limits, live.listener().timeouts);
-    let (head, fields) = (live.listener().head.head, live.listener().head.fields);
-    drop(live);
-    let io = Io::new(stream, read, worker.clone(), Rules::new(limits.streams, fields));
-    let ending = io.ending();
-    let handshake = builder(&limits, head).handshake::<_, Bytes>(io);
-    let Ok(Ok(connection)) = tokio::time::timeout(timeouts.header, handshake).await else { return };
-    let deadline = worker.timers.deadline();
-    let (open, patience) = (Cell::new(0), Cell::new(timeouts.idle));
-    let shared = Rc::new(Shared { worker, slot, client, open, patience, deadline });
-    shared.wait();
-    let mut hall = Hall { connection, shared: &shared, ending, stage: Stage::Open };
-    while let Some((request, respond)) = hall.next().await {
-        spawn(&shared, request, respond);
-    }
-}
-
-impl Shared {
-    /// Waits for something to happen from now on.
-    fn wait(&self) {
-        self.deadline.set(self.worker.recent(), self.patience.get());
-    }
-}
-
-fn builder(limits: &ListenerLimits, head: usize) -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
-        .header_table_size(HEADER_TABLE)
-        .max_send_buffer_size(SEND_BUFFER)
-        .max_concurrent_reset_streams(REMEMBERED_RESETS)
-        .max_pending_accept_reset_streams(PENDING_RESETS)
-        .max_local_error_reset_streams(Some(OWN_RESETS))
-        .enable_connect_protocol()
-        .reset_stream_duration(Duration::from_secs(1));
-    builder
-}
-
-/// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Streams are taken.
-    Open,
-    /// The client was told that nothing more is taken; what is under way goes on.
-    Leaving,
-    /// The client was told that this is the end.
-    Over,
-}
-
-/// Where streams come in.
-struct Hall<'a> {
-    connection: Connection<Io, Bytes>,
-    shared: &'a Shared,
-    ending: Rc<Ending>,
-    stage: Stage,
-}
-
-type Incoming = (Request<RecvStream>, SendResponse<Bytes>);
-
-impl Hall<'_> {
-    /// The next stream; `None` when the connection is over.
-    async fn next(&mut self) -> Option<Incoming> {
-        poll_fn(|cx| {
-            loop {
-                match self.connection.poll_accept(cx) {
-                    Poll::Ready(Some(Ok(incoming))) => return Poll::Ready(Some(incoming)),
-                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
-                    Poll::Pending => {}
-                }
-                if self.ending.goodbye.take() {
-                    self.wait_for_farewell();
-                }
-                match self.stage {
-                    Stage::Over if self.has_waited(cx) => return Poll::Ready(None),
-                    Stage::Open | Stage::Leaving if self.ending.verdict.get().is_some() => self.condemn(),
-                    Stage::Open if self.is_unwanted(cx) => self.leave(),
-                    // Who does not answer the goodbye gets no other.
-                    Stage::Leaving if self.has_waited(cx) => self.end(Reason::NO_ERROR),
-                    Stage::Open | Stage::Leaving | Stage::Over => return Poll::Pending,
-                }
-            }
-        })
-        .await
-    }
-
-    /// True when no more streams are wanted: the gateway stops, or the client has been idle for too long.
-    fn is_unwanted(&self, cx: &mut Context<'_>) -> bool {
-        let Shared { worker, slot, .. } = self.shared;
-        worker.is_draining() || slot.is_closed() || self.has_waited(cx)
-    }
-
-    /// True when nothing has happened for as long as nothing need happen, or there is no time left.
-    fn has_waited(&self, cx: &mut Context<'_>) -> bool {
-        let Shared { worker, open, deadline, .. } = self.shared;
-        while deadline.poll(cx).is_ready() {
-            if open.get() == 0 || self.stage == Stage::Over || worker.must_stop_now() {
-                return true;
-            }
-            worker.now();
-            self.shared.wait();
-        }
-        worker.must_stop_now()
-    }
-
-    /// Ends the connection because of what the client sent.
-    fn condemn(&mut self) {
-        let reason = self.ending.verdict.get().unwrap_or(Reason::PROTOCOL_ERROR);
-        tracing::debug!(peer = %self.shared.client.peer, %reason, "an HTTP/2 client broke the rules");
-        self.end(reason);
-    }
-
-    fn leave(&mut self) {
-        self.stage = Stage::Leaving;
-        self.connection.graceful_shutdown();
-        self.wait_for_farewell();
-    }
-
-    fn end(&mut self, reason: Reason) {
-        self.stage = Stage::Over;
-        self.connection.abrupt_shutdown(reason);
-        self.wait_for_farewell();
-    }
-
-    fn wait_for_farewell(&self) {
-        self.shared.patience.set(FAREWELL);
-        self.shared.worker.now();
-        self.shared.wait();
-    }
-}
-
-/// Serves a stream in a task of its own.
-fn spawn(shared: &Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let shared = shared.clone();
-    shared.open.set(shared.open.get() + 1);
-    tokio::task::spawn_local(async move {
-        let served = CatchPanic(Box::pin(serve_stream(&shared, request, respond)));
-        if let Err(Panicked) = served.await {
-            shared.worker.note_panic();
-            tracing::error!(worker = shared.worker.index, peer = %shared.client.peer, "a panic ended an exchange");
-        }
-        shared.open.set(shared.open.get().saturating_sub(1));
-        shared.wait();
-    });
-}
-
-async fn serve_stream(shared: &Shared, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let live = shared.slot.live();
-    let worker = &shared.worker;
-    let deadline = worker.take_deadline();
-    let mut exchange = worker.take_exchange(&live);
-    exchange.reset(live.clone(), shared.client.clone(), worker.now());
-    let (parts, body) = request.into_parts();
     let listener = live.listener();
-    let head = convert::request(
-        &mut exchange.request,
-        &parts,
-        !body.is_end_stream(),
-        &listener.head,
-        listener.underscores,
-    );
-    drop(parts);
-    let mut client = H2Client::new(worker, &deadline, &exchange.request, respond, body);
-    match head {
-        Ok(()) => serve::serve(&mut exchange, &mut client).await,
-        Err(error) => serve::refuse(&mut exchange, &mut client, Failure::BadHead(error)).await,
+    let (timeouts, write) = (listener.timeouts, live.route(RouteId::FALLBACK).timeouts.write);
+    let offer = Offer {
+        streams: listener.limits.streams,
+        stream_window: STREAM_WINDOW,
+        connection_window: CONNECTION_WINDOW,
+        head: u32::try_from(listener.head.head).unwrap_or(u32::MAX),
+        block: listener.head.head.saturating_mul(BLOCKS),
+        table: HEADER_TABLE,
+    };
+    drop(live);
+    let now = worker.now();
+    let core = Connection::new(Role::Server, offer, worker.take_bytes());
+    let deadline = worker.timers.deadline();
+    let (link, idle_since) = (Link::new(core), Cell::new(now));
+    let shared = Rc::new(Shared { worker, slot, client, link, idle_since });
+    let mut driver = Driver {
+        shared: &shared,
+        wire: Wire::new(stream, read, now),
+        builder: HeadBuilder::new(),
+        deadline,
+        timeouts,
+        write,
+        wait: None,
+        moved: 0,
+        leftovers: None,
+    };
+    poll_fn(|cx| driver.poll(cx)).await;
+    shared.worker.buffers.give(driver.wire.read);
+    shared.link.core().abandon();
+}
+
+/// What a connection waits for, which says how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Streams that are served.
+    Streams,
+    /// A request.
+    Request,
+    /// The rest of a frame or of a field block.
+    Frame,
+    /// The client, to take what we have to say.
+    Write,
+    /// The client, to answer our goodbye.
+    Farewell,
+}
+
+/// Moves the bytes of a connection.
+struct Driver<'a> {
+    shared: &'a Rc<Shared>,
+    wire: Wire,
+    builder: HeadBuilder,
+    deadline: Rc<Deadline>,
+    timeouts: ClientTimeouts,
+    /// How long the client may take nothing.
+    write: Duration,
+    wait: Option<Wait>,
+    /// Bytes written when the deadline was set.
+    moved: u64,
+    /// Nothing more will be sent; so many bytes may still come.
+    leftovers: Option<usize>,
+}
+
+impl Driver<'_> {
+    /// Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.link.drive(cx);
+        loop {
+            self.look_around();
+            let Ok(is_written) = self.wire.poll_write(cx, &self.shared.link) else { return Poll::Ready(()) };
+            if is_written && self.is_over() {
+                return self.poll_leftovers(cx);
+            }
+            let has_read = match self.poll_read(cx) {
+                Poll::Ready(Ok(has_read)) => has_read,
+                Poll::Ready(Err(Gone)) => return Poll::Ready(()),
+                Poll::Pending => false,
+            };
+            if has_read {
+                continue;
+            }
+            if self.poll_wait(cx, is_written).is_pending() {
+                return Poll::Pending;
+            }
+            if self.time_is_up() == Next::Give {
+                return Poll::Ready(());
+            }
+        }
     }
-    worker.give_exchange(exchange);
-    client.take_the_rest().await;
-    worker.give_deadline(deadline);
+
+    /// The gateway may stop, or the listener may be no more.
+    fn look_around(&self) {
+        let Shared { worker, slot, link, .. } = &**self.shared;
+        if worker.is_draining() || slot.is_closed() {
+            link.core().leave();
+        }
+        if worker.must_stop_now() {
+            link.core().end(Code::NO_ERROR);
+        }
+    }
+
+    /// True when nothing more is said and all of it was written.
+    fn is_over(&self) -> bool {
+        let core = self.shared.link.core();
+        match core.stage() {
+            Stage::Over => true,
+            Stage::Closing => core.open_streams() == 0,
+            Stage::Open | Stage::Leaving => false,
+        }
+    }
+
+    /// Reads once. True when something was read.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Gone>> {
+        let Shared { worker, link, client, .. } = &**self.shared;
+        let mut reader = Reader::new(self.shared, &mut self.builder);
+        let read = ready!(self.wire.poll_read(cx, worker, link, &mut reader))?;
+        if let Read::Broken(code) = read {
+            tracing::debug!(peer = %client.peer, %code, "an HTTP/2 client broke the rules");
+            if code == Code::ENHANCE_YOUR_CALM {
+                worker.calmed_down();
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Waits for as long as whatever is waited for may take.
+    fn poll_wait(&mut self, cx: &mut Context<'_>, is_written: bool) -> Poll<()> {
+        let Shared { worker, link, idle_since, .. } = &**self.shared;
+        let core = link.core();
+        let wait = match core.stage() {
+            _ if !is_written => Wait::Write,
+            Stage::Over | Stage::Leaving => Wait::Farewell,
+            _ if core.is_within(self.wire.read.data()) => Wait::Frame,
+            _ if core.open_streams() > 0 => Wait::Streams,
+            _ => Wait::Request,
+        };
+        drop(core);
+        if wait == Wait::Request {
+            self.wire.rest(worker, link);
+        }
+        let moved = self.wire.moved();
+        if self.wait.replace(wait) != Some(wait) || (wait == Wait::Write && moved != self.moved) {
+            self.moved = moved;
+            let until = match wait {
+                Wait::Streams => worker.at_least(self.timeouts.idle),
+                Wait::Request => idle_since.get() + self.timeouts.idle,
+                Wait::Frame => worker.at_least(self.timeouts.header),
+                Wait::Write => worker.at_least(self.write),
+                Wait::Farewell => worker.at_least(FAREWELL),
+            };
+            self.deadline.set_at(until);
+        }
+        self.deadline.poll(cx)
+    }
+
+    fn time_is_up(&mut self) -> Next {
+        let mut core = self.shared.link.core();
+        match self.wait.take() {
+            Some(Wait::Write) | None => return Next::Give,
+            // Streams have times of their own.
+            Some(Wait::Streams) => {}
+            Some(Wait::Request) => core.leave(),
+            Some(Wait::Frame) => core.end(Code::ENHANCE_YOUR_CALM),
+            // Who does not answer the goodbye gets no other.
+            Some(Wait::Farewell) if core.stage() == Stage::Leaving => core.close(),
+            Some(Wait::Farewell) => return Next::Give,
+        }
+        Next::Go
+    }
+
+    /// Reads what still comes until the client ends too: who closes with bytes unread resets the connection, and the
+    /// client may never see why.
+    fn poll_leftovers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut left = match self.leftovers {
+            Some(left) => left,
+            None => {
+                match self.wire.stream.poll_shutdown(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_) => {}
+                }
+                let is_blamed = self.shared.link.core().reason().is_some();
+                self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
+                if is_blamed { LEFTOVERS } else { 0 }
+            }
+        };
+        let buffers = &self.shared.worker.buffers;
+        while left > 0 {
+            let Wire { stream, read, .. } = &mut self.wire;
+            read.consume(read.len());
+            match stream.poll_read(cx, buffers, read) {
+                Poll::Pending => {
+                    self.leftovers = Some(left);
+                    return self.deadline.poll(cx);
+                }
+                Poll::Ready(Ok(n)) if n > 0 => left = left.saturating_sub(n),
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// What to do when time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Go,
+    /// Give the connection up.
+    Give,
 }

@@ -3,42 +3,43 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use ::h2::client::{Builder, Connection, SendRequest};
-use ::h2::{Ping, PingPong};
-use bytes::Bytes;
+use menshen_http2::{Connection, Offer, Role, Stage};
 use rustc_hash::FxBuildHasher;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
+use super::answers::{self, Answers, Outcome};
+use super::link::Link;
+use super::wire::Wire;
+use crate::buffer::{Buffer, Size};
 use crate::snapshot::{Endpoint, Service};
 use crate::stream::Stream;
+use crate::timers::Deadline;
+use crate::worker::Worker;
 
 /// Requests on one connection, where the service allows more.
 const MOST_STREAMS: usize = 100;
-/// Bytes of one response that wait for a slow client.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same for all responses of a connection.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-/// Bytes of one request that wait for the service's window.
-pub(super) const SEND_BUFFER: usize = 64 * 1024;
-/// The largest response head.
-const RESPONSE_HEAD: u32 = 64 * 1024;
+/// What a service may do. It opens no streams.
+const OFFER: Offer = Offer {
+    streams: 0,
+    stream_window: 256 * 1024,
+    connection_window: 8 * 1024 * 1024,
+    head: answers::HEAD as u32,
+    block: 2 * answers::HEAD,
+    table: 4096,
+};
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
 const PING_EACH: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection that carries many requests at once.
 pub(crate) struct Multiplexed {
-    requests: SendRequest<Bytes>,
+    link: Link<Outcome>,
+    /// Requests that have a place on it.
     streams: Cell<usize>,
-    /// It takes nothing more: closed, or the service said goodbye.
-    gone: Cell<bool>,
     born: Instant,
     /// When its last stream ended.
     idle_since: Cell<Instant>,
@@ -49,52 +50,52 @@ pub(crate) struct Multiplexed {
 impl Multiplexed {
     /// True when it can take a request now.
     fn has_room(&self, now: Instant) -> bool {
-        let most = self.requests.current_max_send_streams().min(MOST_STREAMS);
-        !self.gone.get() && now < self.born + self.max_age && self.streams.get() < most
+        let core = self.link.core();
+        let most = MOST_STREAMS.min(usize::try_from(core.peer_streams()).unwrap_or(usize::MAX));
+        !core.is_leaving() && now < self.born + self.max_age && self.streams.get() < most
     }
 
     fn is_worth_keeping(&self, now: Instant) -> bool {
         let is_idle = self.streams.get() == 0;
         let is_old = now >= self.born + self.max_age || now >= self.idle_since.get() + self.idle_timeout;
-        let is_over = self.gone.get() || (is_idle && is_old);
+        let is_over = self.link.core().is_leaving() || (is_idle && is_old);
         !is_over
     }
 }
 
+/// No more requests come: what is under way has ended.
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.link.core().close();
+        self.0.link.call();
+    }
+}
+
+/// A connection in the hands of those who send requests over it.
+struct Kept(Rc<Multiplexed>);
+
 /// A place for one request on a connection.
 pub(crate) struct Place {
-    connection: Rc<Multiplexed>,
+    connection: Rc<Kept>,
 }
 
 impl Place {
-    fn on(connection: Rc<Multiplexed>) -> Self {
-        connection.streams.set(connection.streams.get() + 1);
+    fn on(connection: Rc<Kept>) -> Self {
+        connection.0.streams.set(connection.0.streams.get() + 1);
         Self { connection }
     }
 
-    /// Where the request can be sent, once that is possible.
-    ///
-    /// # Errors
-    /// The connection takes nothing more.
-    pub(super) async fn ready(&self) -> Result<SendRequest<Bytes>, ::h2::Error> {
-        let mut requests = self.connection.requests.clone();
-        let ready = poll_fn(|cx| requests.poll_ready(cx)).await;
-        if ready.is_err() {
-            self.connection.gone.set(true);
-        }
-        ready.map(|()| requests)
-    }
-
-    /// No more requests are sent on this connection.
-    pub(super) fn retire(&self) {
-        self.connection.gone.set(true);
+    /// The connection.
+    pub(super) fn link(&self) -> &Link<Outcome> {
+        &self.connection.0.link
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connection.streams.set(self.connection.streams.get().saturating_sub(1));
-        self.connection.idle_since.set(Instant::now());
+        let Kept(connection) = &*self.connection;
+        connection.streams.set(connection.streams.get().saturating_sub(1));
+        connection.idle_since.set(Instant::now());
     }
 }
 
@@ -150,7 +151,7 @@ impl Drop for Dialer {
 
 #[derive(Default)]
 struct Entry {
-    open: Vec<Rc<Multiplexed>>,
+    open: Vec<Rc<Kept>>,
     dialing: Option<Rc<Dialing>>,
 }
 
@@ -165,7 +166,7 @@ impl Connections {
     pub(super) fn way(self: &Rc<Self>, endpoint: &Endpoint, now: Instant) -> Way {
         let mut all = self.by_endpoint.borrow_mut();
         let entry = all.entry(endpoint.id).or_default();
-        if let Some(open) = entry.open.iter().find(|c| c.has_room(now)) {
+        if let Some(open) = entry.open.iter().find(|c| c.0.has_room(now)) {
             return Way::Open(Place::on(open.clone()));
         }
         if let Some(dialing) = &entry.dialing {
@@ -177,115 +178,108 @@ impl Connections {
     }
 
     /// Speaks HTTP/2 over a new connection and keeps it; the first place on it is the caller's.
-    pub(super) async fn open(
+    pub(super) fn open(
         &self,
+        worker: &Rc<Worker>,
         service: &Service,
         endpoint: &Endpoint,
         stream: Stream,
-    ) -> Result<Place, ::h2::Error> {
-        let (requests, connection) = builder().handshake(ServiceIo(stream)).await?;
-        let now = Instant::now();
+    ) -> Place {
+        let now = worker.now();
         let open = Rc::new(Multiplexed {
-            requests,
+            link: Link::new(Connection::new(Role::Client, OFFER, worker.take_bytes())),
             streams: Cell::new(0),
-            gone: Cell::new(false),
             born: now,
             idle_since: Cell::new(now),
             idle_timeout: service.idle_timeout,
             max_age: service.max_age,
         });
-        tokio::task::spawn_local(drive(connection, Rc::downgrade(&open)));
-        let place = Place::on(open.clone());
-        self.by_endpoint.borrow_mut().entry(endpoint.id).or_default().open.push(open);
-        Ok(place)
+        tokio::task::spawn_local(drive(worker.clone(), open.clone(), stream));
+        let kept = Rc::new(Kept(open));
+        let place = Place::on(kept.clone());
+        self.by_endpoint.borrow_mut().entry(endpoint.id).or_default().open.push(kept);
+        place
     }
 
     /// Lets go of connections that are closed, idled too long or are too old; those in use end with their last stream.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut all = self.by_endpoint.borrow_mut();
         for entry in all.values_mut() {
-            entry.open.retain(|c| c.is_worth_keeping(now));
+            entry.open.retain(|c| c.0.is_worth_keeping(now));
         }
         all.retain(|_, entry| !entry.open.is_empty() || entry.dialing.is_some());
     }
 }
 
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .enable_push(false)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(RESPONSE_HEAD)
-        .max_send_buffer_size(SEND_BUFFER)
-        .initial_max_send_streams(MOST_STREAMS)
-        .max_local_error_reset_streams(Some(64))
-        .reset_stream_duration(Duration::from_secs(1));
-    builder
+/// Moves the bytes of a connection until it ends.
+async fn drive(worker: Rc<Worker>, open: Rc<Multiplexed>, stream: Stream) {
+    let wire = Wire::new(stream, Buffer::waiting(Size::Medium), worker.now());
+    let deadline = worker.timers.deadline();
+    deadline.set(worker.now(), PING_EACH);
+    let mut driver = Driver { worker, open, wire, answers: Answers::default(), deadline, is_asked: false };
+    let why = poll_fn(|cx| driver.poll(cx)).await;
+    tracing::debug!(%why, "an HTTP/2 connection to a service ended");
+    driver.worker.buffers.give(driver.wire.read);
+    driver.open.link.core().abandon();
 }
 
-/// Moves the frames of a connection until it ends.
-async fn drive(mut connection: Connection<ServiceIo, Bytes>, open: Weak<Multiplexed>) {
-    let pings = connection.ping_pong();
-    tokio::select! {
-        result = connection => {
-            if let Err(error) = result {
-                tracing::debug!(%error, "an HTTP/2 connection to a service ended");
+/// Moves the bytes of a connection to a service.
+struct Driver {
+    worker: Rc<Worker>,
+    open: Rc<Multiplexed>,
+    wire: Wire,
+    answers: Answers,
+    deadline: Rc<Deadline>,
+    /// A PING has not been answered.
+    is_asked: bool,
+}
+
+impl Driver {
+    /// Ready when the connection is over, with the reason.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+        let Self { worker, open, wire, .. } = self;
+        let link = &open.link;
+        link.drive(cx);
+        loop {
+            let Ok(is_written) = wire.poll_write(cx, link) else { return Poll::Ready("it was closed") };
+            if is_written && is_over(link) {
+                return wire.stream.poll_shutdown(cx).map(|_| "nobody needs it");
+            }
+            match wire.poll_read(cx, worker, link, &mut self.answers) {
+                Poll::Ready(Ok(_)) => continue,
+                Poll::Ready(Err(_)) => return Poll::Ready("it was closed"),
+                Poll::Pending => {}
+            }
+            if open.streams.get() == 0 && is_written {
+                wire.rest(worker, link);
+            }
+            if self.deadline.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let mut core = link.core();
+            match (self.is_asked, core.take_answer()) {
+                (true, false) => return Poll::Ready("it does not answer any more"),
+                (true, true) => {
+                    self.is_asked = false;
+                    self.deadline.set(worker.now(), PING_EACH);
+                }
+                (false, _) => {
+                    self.is_asked = true;
+                    core.ask();
+                    self.deadline.set(worker.now(), PONG_WITHIN);
+                }
             }
         }
-        () = keep_asking(pings) => tracing::debug!("an HTTP/2 connection to a service does not answer any more"),
-    }
-    if let Some(open) = open.upgrade() {
-        open.gone.set(true);
     }
 }
 
-/// Ends when a ping is not answered in time.
-async fn keep_asking(pings: Option<PingPong>) {
-    let Some(mut pings) = pings else { return std::future::pending().await };
-    loop {
-        tokio::time::sleep(PING_EACH).await;
-        if !matches!(tokio::time::timeout(PONG_WITHIN, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
-            return;
-        }
-    }
-}
-
-/// A service's stream as the h2 crate wants it.
-struct ServiceIo(Stream);
-
-impl AsyncRead for ServiceIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.0.poll_read_into(cx, room)
-    }
-}
-
-impl AsyncWrite for ServiceIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_write_vectored(cx, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_shutdown(cx)
+/// True when nothing more is said.
+fn is_over(link: &Link<Outcome>) -> bool {
+    let core = link.core();
+    match core.stage() {
+        Stage::Over => true,
+        // Nobody looks at what is still open.
+        Stage::Closing => core.open_streams() == 0,
+        Stage::Open | Stage::Leaving => false,
     }
 }

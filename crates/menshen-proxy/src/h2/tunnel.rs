@@ -4,11 +4,10 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ::h2::{RecvStream, SendStream};
-use bytes::{Buf, Bytes};
+use menshen_http2::End;
 
-use super::connection::SEND_BUFFER;
-use super::room;
+use super::client::Side;
+use super::link::Hand;
 use crate::buffer::Buffer;
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;
@@ -21,8 +20,8 @@ struct Broken;
 
 /// From the client to the service.
 struct Up<'a> {
-    stream: &'a mut RecvStream,
-    piece: Bytes,
+    side: Side<'a>,
+    hand: Hand,
     ended: bool,
     moved: u64,
 }
@@ -30,20 +29,19 @@ struct Up<'a> {
 impl Up<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, service: &mut Stream) -> Poll<Result<(), Broken>> {
         loop {
-            while !self.piece.is_empty() {
-                let n = ready!(service.poll_write(cx, &self.piece)).map_err(|_| Broken)?;
-                self.piece.advance(n);
+            while !self.hand.is_empty() {
+                let n = ready!(service.poll_write(cx, self.hand.content())).map_err(|_| Broken)?;
                 self.moved += n as u64;
-                let _ = self.stream.flow_control().release_capacity(n);
+                self.side.link.used(self.side.id, self.hand.take(n));
             }
             ready!(service.poll_flush(cx)).map_err(|_| Broken)?;
             if self.ended {
                 return service.poll_shutdown(cx).map_err(|_| Broken);
             }
-            match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(piece)) => self.piece = piece,
-                Some(Err(_)) => return Poll::Ready(Err(Broken)),
-                None => self.ended = true,
+            match ready!(self.side.poll_fill(cx, &mut self.hand)) {
+                Some(true) => {}
+                Some(false) => self.ended = true,
+                None => return Poll::Ready(Err(Broken)),
             }
         }
     }
@@ -51,7 +49,7 @@ impl Up<'_> {
 
 /// From the service to the client.
 struct Down<'a> {
-    stream: &'a mut SendStream<Bytes>,
+    side: Side<'a>,
     buffer: Buffer,
     frames: Frames,
     moved: u64,
@@ -66,17 +64,19 @@ impl Down<'_> {
     ) -> Poll<Result<(), Broken>> {
         loop {
             while !self.buffer.is_empty() {
-                let wanted = self.buffer.len();
-                let room = ready!(room::poll(self.stream, cx, wanted, SEND_BUFFER)).ok_or(Broken)?;
-                let piece = Bytes::copy_from_slice(self.buffer.data().get(..room).unwrap_or_default());
-                self.buffer.consume(room);
-                self.frames.pass(&piece);
+                let room = ready!(self.side.poll_room(cx, self.buffer.len())).ok_or(Broken)?;
+                let piece = self.buffer.data().get(..room).unwrap_or_default();
+                self.frames.pass(piece);
                 self.moved += room as u64;
-                self.stream.send_data(piece, false).map_err(|_| Broken)?;
+                if !self.side.send(piece, End::Later) {
+                    return Poll::Ready(Err(Broken));
+                }
+                self.buffer.consume(room);
             }
             let read = ready!(service.poll_read(cx, &worker.buffers, &mut self.buffer));
             if read.map_err(|_| Broken)? == 0 {
-                return Poll::Ready(self.stream.send_data(Bytes::new(), true).map_err(|_| Broken));
+                let is_sent = self.side.send(b"", End::Now);
+                return Poll::Ready(if is_sent { Ok(()) } else { Err(Broken) });
             }
         }
     }
@@ -84,7 +84,7 @@ impl Down<'_> {
     /// Tells the client that we go away, if no frame is under way. True when it was told.
     fn say_goodbye(&mut self) -> bool {
         let is_time = self.buffer.is_empty() && self.frames.at_boundary();
-        is_time && self.stream.send_data(Bytes::from_static(GOING_AWAY), true).is_ok()
+        is_time && self.side.send(GOING_AWAY, End::Now)
     }
 }
 
@@ -93,13 +93,12 @@ pub(super) async fn run(
     worker: &Worker,
     deadline: &Deadline,
     idle: Duration,
-    client: (&mut RecvStream, &mut SendStream<Bytes>),
+    client: Side<'_>,
     service: (&mut Stream, Buffer),
 ) -> Carried {
-    let (from_client, to_client) = client;
     let (service, from_service) = service;
-    let mut up = Up { stream: from_client, piece: Bytes::new(), ended: false, moved: 0 };
-    let mut down = Down { stream: to_client, buffer: from_service, frames: Frames::default(), moved: 0 };
+    let mut up = Up { side: client, hand: Hand::default(), ended: false, moved: 0 };
+    let mut down = Down { side: client, buffer: from_service, frames: Frames::default(), moved: 0 };
     let mut last = u64::MAX;
     poll_fn(|cx| {
         let upward = up.poll(cx, service);

@@ -1,17 +1,17 @@
 //! A call over HTTP/2: one stream of a connection that carries many (RFC 9113 §8).
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use ::h2::client::ResponseFuture;
-use ::h2::{Reason, RecvStream, SendStream};
-use ::http::{HeaderMap, Request, Response, Uri};
-use bytes::{Buf, Bytes};
-use menshen_http1::{FieldName, Fields, Method, ResponseFraming, ResponseHead, Version};
+use bytes::Bytes;
+use menshen_http1::{FieldName, Fields, ResponseFraming, ResponseHead};
+use menshen_http2::hpack::{Encoder, Indexing};
+use menshen_http2::{Code, End};
 
-use super::pool::{Place, SEND_BUFFER, Way};
-use super::room;
+use super::answers::Outcome;
+use super::block;
+use super::link::{Hand, room};
+use super::pool::{Place, Way};
 use crate::call::{Aim, Carrier, MAX_INTERIM, UnderWay, outgoing};
 use crate::connect::{connect, within};
 use crate::downstream::{Content, Downstream};
@@ -27,14 +27,13 @@ const TRIES: usize = 3;
 pub(crate) struct H2Call {
     under_way: UnderWay,
     place: Place,
-    response: ResponseFuture,
-    request: SendStream<Bytes>,
+    /// The number of the stream.
+    id: u32,
     state: State,
     /// Request content that passed the transforms and is still to be sent.
     changed: Bytes,
-    body: Option<RecvStream>,
-    /// The piece of response content at hand.
-    piece: Bytes,
+    /// Response content at hand.
+    hand: Hand,
     body_ended: bool,
     trailers: Option<Fields>,
     moved: u64,
@@ -51,6 +50,12 @@ enum State {
     Broken,
 }
 
+/// A response on its way.
+enum Came {
+    Interim(ResponseHead),
+    Final(ResponseHead),
+}
+
 impl H2Call {
     /// Finds a connection, sends the request and waits for the final response head, which is left in `head`.
     pub(crate) async fn start<D: Downstream>(
@@ -61,28 +66,19 @@ impl H2Call {
         head: &mut ResponseHead,
     ) -> Result<Box<Self>, Failure> {
         let content = outgoing(exchange);
-        let request = request(exchange, route, aim, content)?;
         if exchange.request.expects_continue && content != Outgoing::None {
             // Streams have windows: there is nothing to wait for.
             client.interim(exchange, &ResponseHead::new(100)).await?;
         }
         let (place, carrier) = find_place(exchange, client, aim).await?;
-        let requests = within(exchange, client, place.ready()).await?;
-        let mut requests = requests.map_err(|_| Failure::ServiceRefused)?;
-        let is_whole = content == Outgoing::None;
-        let (response, stream) = requests.send_request(request, is_whole).map_err(|error| {
-            tracing::debug!(%error, endpoint = %aim.endpoint.authority, "a request could not be sent over HTTP/2");
-            Failure::ServiceRefused
-        })?;
+        let id = send_request(exchange, route, aim, content, &place)?;
         let mut call = Box::new(Self {
             under_way: UnderWay::new(exchange.live.worker().clone(), aim, carrier),
             place,
-            response,
-            request: stream,
-            state: if is_whole { State::Ended } else { State::Open },
+            id,
+            state: if content == Outgoing::None { State::Ended } else { State::Open },
             changed: Bytes::new(),
-            body: None,
-            piece: Bytes::new(),
+            hand: Hand::default(),
             body_ended: false,
             trailers: None,
             moved: 0,
@@ -99,21 +95,15 @@ impl H2Call {
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
         for _ in 0..=MAX_INTERIM {
-            let response = poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await?;
-            match response {
+            match poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await? {
                 Came::Interim(interim) => {
-                    read_head(head, &interim, Method::Get);
-                    client.interim(exchange, head).await?;
+                    client.interim(exchange, &interim).await?;
                     self.moved = self.moved.wrapping_add(1);
                 }
-                Came::Final(response) => {
-                    let (parts, body) = response.into_parts();
-                    self.body_ended = body.is_end_stream();
-                    read_head(head, &Response::from_parts(parts, ()), exchange.request.method());
-                    if head.framing == ResponseFraming::None {
-                        self.body_ended = true;
-                    }
-                    self.body = Some(body);
+                Came::Final(final_head) => {
+                    self.body_ended |= final_head.framing == ResponseFraming::None;
+                    *head = final_head;
+                    self.look();
                     return Ok(());
                 }
             }
@@ -132,11 +122,8 @@ impl H2Call {
         if let Poll::Ready(Err(failure)) = pumped {
             return Poll::Ready(Err(failure));
         }
-        if let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) {
-            return Poll::Ready(Ok(Came::Interim(interim)));
-        }
-        if let Poll::Ready(response) = Pin::new(&mut self.response).poll(cx) {
-            return Poll::Ready(response.map(Came::Final).map_err(|error| self.refused(&error)));
+        if let Some(came) = self.take_head(cx) {
+            return Poll::Ready(came);
         }
         let wait = match &pumped {
             Poll::Ready(_) => Wait::FirstByte,
@@ -149,14 +136,24 @@ impl H2Call {
         watch.poll(cx, wait, self.moved, client.deadline(), exchange).map(Err)
     }
 
-    /// What an error before the response head means: what the service says it has not looked at can be sent again.
-    fn refused(&self, error: &::h2::Error) -> Failure {
-        tracing::debug!(%error, endpoint = %self.under_way.endpoint.authority, "an HTTP/2 stream of a service failed");
-        let unseen = error.reason() == Some(Reason::REFUSED_STREAM) || error.is_go_away();
-        if !error.is_reset() {
-            self.place.retire();
+    /// What has come instead of content.
+    fn take_head(&self, cx: &Context<'_>) -> Option<Result<Came, Failure>> {
+        let mut core = self.place.link().core();
+        let Some(outcome) = core.lane(self.id) else { return Some(Err(Failure::ServiceReset)) };
+        if let Some(interim) = outcome.interim.pop_front() {
+            return Some(Ok(Came::Interim(interim)));
         }
-        if error.is_remote() && unseen { Failure::ServiceRefused } else { Failure::ServiceReset }
+        if let Some(head) = outcome.head.take() {
+            return Some(Ok(Came::Final(head)));
+        }
+        if let Some(code) = outcome.reset {
+            tracing::debug!(%code, endpoint = %self.under_way.endpoint.authority, "a service reset a stream");
+            // What the service says it has not looked at can be sent again.
+            let is_unseen = code == Code::REFUSED_STREAM;
+            return Some(Err(if is_unseen { Failure::ServiceRefused } else { Failure::ServiceReset }));
+        }
+        outcome.listen(cx);
+        None
     }
 
     /// Moves request content from the client to the service. Ready when there is no more to send.
@@ -170,14 +167,14 @@ impl H2Call {
             if !self.changed.is_empty() {
                 let Some(room) = ready!(self.poll_room(cx, self.changed.len())) else { break };
                 let piece = self.changed.split_to(room);
-                self.send(piece, End::Later);
+                self.send(&piece, End::Later);
                 continue;
             }
             match ready!(client.poll_content(cx))? {
                 Content::End => {
                     let mut rest = Vec::new();
                     exchange.transforms.finish(&mut rest)?;
-                    self.send(rest.into(), End::Now);
+                    self.send(&rest, End::Now);
                 }
                 Content::Data if !exchange.transforms.is_empty() => {
                     let mut changed = Vec::new();
@@ -187,10 +184,8 @@ impl H2Call {
                 }
                 Content::Data => {
                     let Some(room) = ready!(self.poll_room(cx, client.content().len())) else { break };
-                    let piece = Bytes::copy_from_slice(client.content().get(..room).unwrap_or_default());
+                    self.send(client.content().get(..room).unwrap_or_default(), End::Later);
                     client.consume(room);
-                    let end = if client.content_is_ended() { End::Now } else { End::Later };
-                    self.send(piece, end);
                 }
             }
         }
@@ -199,65 +194,81 @@ impl H2Call {
 
     /// Waits until a part of `wanted` bytes may be sent. `None` when the service takes no more.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Option<usize>> {
-        let room = ready!(room::poll(&mut self.request, cx, wanted, SEND_BUFFER));
+        let room =
+            ready!(room(&mut self.place.link().core(), self.id, wanted, |o: &mut Outcome| o.listen(cx)));
         if room.is_none() {
             self.state = State::Broken;
         }
         Poll::Ready(room)
     }
 
-    fn send(&mut self, piece: Bytes, end: End) {
+    fn send(&mut self, piece: &[u8], end: End) {
         self.moved = self.moved.wrapping_add(piece.len() as u64);
-        let sent = self.request.send_data(piece, end == End::Now);
-        self.state = match (sent, end) {
+        let is_sent = self.place.link().send(self.id, piece, end);
+        self.state = match (is_sent, end) {
             // The service may have answered before it closed; the answer is worth reading.
-            (Err(_), _) => State::Broken,
-            (Ok(()), End::Now) => State::Ended,
-            (Ok(()), End::Later) => State::Open,
+            (false, _) => State::Broken,
+            (true, End::Now) => State::Ended,
+            (true, End::Later) => State::Open,
         };
     }
 
     /// Waits for response content; then [`H2Call::content`] has some.
     pub(crate) fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
-        while self.piece.is_empty() {
-            let Some(body) = self.body.as_mut().filter(|_| !self.body_ended) else {
-                return Poll::Ready(Ok(Content::End));
-            };
-            match ready!(body.poll_data(cx)) {
-                Some(Ok(piece)) => {
-                    self.moved = self.moved.wrapping_add(piece.len() as u64);
-                    self.piece = piece;
-                }
-                Some(Err(_)) => return Poll::Ready(Err(Failure::ServiceTruncated)),
-                None => {
-                    let trailers = ready!(body.poll_trailers(cx)).map_err(|_| Failure::ServiceTruncated)?;
-                    self.trailers = trailers.as_ref().map(fields);
-                    self.body_ended = true;
-                }
-            }
+        if !self.hand.is_empty() {
+            return Poll::Ready(Ok(Content::Data));
         }
-        Poll::Ready(Ok(Content::Data))
+        if self.body_ended {
+            return Poll::Ready(Ok(Content::End));
+        }
+        let mut core = self.place.link().core();
+        let Some(outcome) = core.lane(self.id) else { return Poll::Ready(Err(Failure::ServiceTruncated)) };
+        match self.hand.poll_fill(cx, &mut outcome.inbox) {
+            Poll::Ready(true) => {
+                self.moved = self.moved.wrapping_add(self.hand.content().len() as u64);
+                Poll::Ready(Ok(Content::Data))
+            }
+            Poll::Ready(false) => {
+                self.trailers = outcome.trailers.take();
+                self.body_ended = true;
+                Poll::Ready(Ok(Content::End))
+            }
+            Poll::Pending if outcome.reset.is_some() => Poll::Ready(Err(Failure::ServiceTruncated)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// The response content at hand.
     pub(crate) fn content(&self) -> &[u8] {
-        &self.piece
+        self.hand.content()
     }
 
     /// `n` bytes of the content at hand were used.
     pub(crate) fn consume(&mut self, n: usize) {
-        let n = n.min(self.piece.len());
-        self.piece.advance(n);
-        if let Some(body) = &mut self.body {
-            // What was passed on makes room for more.
-            let _ = body.flow_control().release_capacity(n);
-            self.body_ended |= self.piece.is_empty() && body.is_end_stream();
-        }
+        let n = self.hand.take(n);
+        // What was passed on makes room for more.
+        self.place.link().used(self.id, n);
+        self.look();
+    }
+
+    /// Sees whether anything is still to come.
+    fn look(&mut self) {
+        self.body_ended |= self.hand.is_empty() && self.is_whole();
+    }
+
+    /// True when nothing more comes than what is at hand.
+    fn is_whole(&self) -> bool {
+        self.place.link().core().lane(self.id).is_some_and(|outcome| outcome.is_over())
     }
 
     /// True when more content, or its end, follows.
     pub(crate) fn has_content(&self) -> bool {
-        !(self.body_ended && self.piece.is_empty())
+        !(self.body_ended && self.hand.is_empty())
+    }
+
+    /// True when `n` bytes of content are the last.
+    pub(crate) fn ends_after(&self, n: usize) -> bool {
+        n == self.hand.content().len() && self.is_whole()
     }
 
     /// The trailers of the response, once its content has ended.
@@ -271,17 +282,10 @@ impl H2Call {
     }
 }
 
-/// Whether something is the last of its message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Now,
-    Later,
-}
-
-/// A response on its way.
-enum Came {
-    Interim(Response<()>),
-    Final(Response<RecvStream>),
+impl Drop for H2Call {
+    fn drop(&mut self) {
+        self.place.link().let_go(self.id, Code::CANCEL);
+    }
 }
 
 /// A place on a connection: an open one, one that somebody is about to open, or one of our own.
@@ -308,8 +312,7 @@ async fn find_place<D: Downstream>(
                         return Err(failure);
                     }
                 };
-                let opened = within(exchange, client, pool.open(aim.service, aim.endpoint, stream)).await?;
-                let place = opened.map_err(|_| Failure::ServiceRefused)?;
+                let place = pool.open(worker, aim.service, aim.endpoint, stream);
                 drop(dialer);
                 return Ok((place, Carrier::New));
             }
@@ -318,72 +321,59 @@ async fn find_place<D: Downstream>(
     Err(Failure::ServiceRefused)
 }
 
-/// The request as the service gets it: the same fields as over HTTP/1, but for those of the connection.
-fn request(
+/// Sends the request on a new stream; its number. The service gets the same fields as over HTTP/1, but for those of the
+/// connection.
+fn send_request(
     exchange: &Exchange,
     route: &Route,
     aim: &Aim<'_>,
     content: Outgoing,
-) -> Result<Request<()>, Failure> {
+    place: &Place,
+) -> Result<u32, Failure> {
     let worker = exchange.live.worker();
-    let mut text = worker.take_bytes();
-    forwarding::write_request(&mut text, exchange, route, aim, content)?;
     let mut scratch = Vec::new();
     let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
-    let mut request = Request::new(());
-    let mut authority = None;
+    let mut text = worker.take_bytes();
+    forwarding::write_request(&mut text, exchange, route, aim, content)?;
+    let scheme: &[u8] = if aim.endpoint.tls.is_some() { b"https" } else { b"http" };
+    let end = if content == Outgoing::None { End::Now } else { End::Later };
+    let link = place.link();
+    let mut core = link.core();
+    if core.out.capacity() == 0 {
+        core.out = worker.take_bytes();
+    }
+    let Some(id) = core.open(Outcome::of(exchange.request.method())) else {
+        return Err(Failure::ServiceRefused);
+    };
+    core.send_fields(id, end, |encoder, out| {
+        encoder.field(b":method", exchange.request.method_text(), Indexing::Cached, out);
+        encoder.field(b":scheme", scheme, Indexing::Cached, out);
+        encoder.field(b":path", target, Indexing::Plain, out);
+        write_lines(encoder, out, &text);
+        // The one thing of TE that crosses (RFC 9113 §8.2.2), because gRPC asks for it.
+        let mut wanted = exchange.request.fields.members(FieldName::TE);
+        if wanted.any(|m| m.eq_ignore_ascii_case(b"trailers")) {
+            encoder.field(b"te", b"trailers", Indexing::Cached, out);
+        }
+    });
+    drop(core);
+    link.call();
+    worker.give_bytes(text);
+    Ok(id)
+}
+
+/// The lines of a head behind the first, of which Host comes first.
+fn write_lines(encoder: &mut Encoder, out: &mut Vec<u8>, text: &[u8]) {
     for line in text.split(|b| *b == b'\n').skip(1) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let (name, value) = line.split_at(colon);
         let value = value.get(2..).unwrap_or_default();
         match FieldName::of(name) {
-            FieldName::HOST => authority = Some(value.to_vec()),
+            FieldName::HOST => encoder.field(b":authority", value, Indexing::Cached, out),
             FieldName::EXPECT => {}
             id if FieldName::HOP_BY_HOP.contains(id) => {}
-            _ => super::convert::append(request.headers_mut(), name, value),
+            id => block::field(encoder, out, id, name, value),
         }
     }
-    worker.give_bytes(text);
-    // The one thing of TE that crosses (RFC 9113 §8.2.2), because gRPC asks for it.
-    let mut wanted = exchange.request.fields.members(FieldName::TE);
-    if wanted.any(|m| m.eq_ignore_ascii_case(b"trailers")) {
-        super::convert::append(request.headers_mut(), b"te", b"trailers");
-    }
-    let scheme = if aim.endpoint.tls.is_some() { "https" } else { "http" };
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(authority.unwrap_or_default().as_slice())
-        .path_and_query(target)
-        .build();
-    *request.uri_mut() = uri.map_err(|_| Failure::BadRewrite)?;
-    let method = ::http::Method::from_bytes(exchange.request.method_text());
-    *request.method_mut() = method.map_err(|_| Failure::BadRewrite)?;
-    *request.version_mut() = ::http::Version::HTTP_2;
-    Ok(request)
-}
-
-fn read_head(head: &mut ResponseHead, response: &Response<()>, method: Method) {
-    head.reset(response.status().as_u16());
-    head.version = Version::Http2;
-    for (name, value) in response.headers() {
-        head.fields.append_named(name.as_str().as_bytes(), value.as_bytes());
-    }
-    let length = response.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
-    head.framing = match length {
-        _ if method == Method::Head || matches!(head.status, 100..=199 | 204 | 304) => ResponseFraming::None,
-        Some(n) => ResponseFraming::Length(n),
-        None => ResponseFraming::Chunked,
-    };
-}
-
-/// The trailers of a response; those that would change its meaning after the fact are dropped (RFC 9110 §6.5.1).
-fn fields(from: &HeaderMap) -> Fields {
-    let mut fields = Fields::new();
-    for (name, value) in from {
-        if menshen_http1::may_be_trailer(name.as_str().as_bytes()) {
-            fields.append_named(name.as_str().as_bytes(), value.as_bytes());
-        }
-    }
-    fields
 }

@@ -1,9 +1,9 @@
 //! Counts the frames that a client sends against the work that they ask for: frames that cost the sender nothing are the
 //! stuff of floods (CVE-2019-9511 and its family, CVE-2023-44487, CVE-2024-27316, CVE-2025-8671).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::frames::{Head, flag, kind};
+use crate::frame::{FrameHead, flag, kind};
 
 /// Cheap frames that a client may send at once; what is used up comes back with time, requests and content.
 const CHEAP: Allowance = Allowance { most: 2_000, each_second: 200 };
@@ -29,12 +29,12 @@ struct Allowance {
 struct Left {
     allowance: Allowance,
     left: u32,
-    refilled: Instant,
+    refilled: Duration,
 }
 
 impl Left {
-    fn of(allowance: Allowance, now: Instant) -> Self {
-        Self { allowance, left: allowance.most, refilled: now }
+    fn of(allowance: Allowance) -> Self {
+        Self { allowance, left: allowance.most, refilled: Duration::ZERO }
     }
 
     fn give(&mut self, n: u32) {
@@ -42,9 +42,9 @@ impl Left {
     }
 
     /// False when there is not so much left.
-    fn take(&mut self, n: u32, now: Instant) -> bool {
+    fn take(&mut self, n: u32, now: Duration) -> bool {
         if self.left < n {
-            let passed = now.saturating_duration_since(self.refilled).min(Duration::from_secs(60));
+            let passed = now.saturating_sub(self.refilled).min(Duration::from_secs(60));
             self.give((passed.as_secs_f32() * self.allowance.each_second as f32) as u32);
             self.refilled = now;
         }
@@ -58,20 +58,23 @@ impl Left {
 
 /// Counts the frames that come in over a connection.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     cheap: Left,
     resets: Left,
     /// Bytes of content that have not given anything back yet.
     content: usize,
+    /// When the last frame came, since the connection began.
+    now: Duration,
 }
 
 impl Meter {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { cheap: Left::of(CHEAP, now), resets: Left::of(RESETS, now), content: 0 }
+    pub(crate) fn new() -> Self {
+        Self { cheap: Left::of(CHEAP), resets: Left::of(RESETS), content: 0, now: Duration::ZERO }
     }
 
     /// A frame has come. False when it is one too many.
-    pub(super) fn came(&mut self, head: &Head, now: Instant) -> bool {
+    pub(crate) fn came(&mut self, head: &FrameHead, now: Duration) -> bool {
+        self.now = now;
         match head.kind {
             // The end of a request is of use, however short; and padding is of none, however long.
             kind::DATA if head.has(flag::END_STREAM) => true,
@@ -99,15 +102,15 @@ impl Meter {
     }
 
     /// Content has moved, either way.
-    pub(super) fn moved(&mut self, bytes: usize) {
+    pub(crate) fn moved(&mut self, bytes: usize) {
         self.content += bytes;
         self.cheap.give(u32::try_from(self.content / CONTENT).unwrap_or(u32::MAX));
         self.content %= CONTENT;
     }
 
     /// A stream had to be reset because of what the client did on it. False when it was one too many.
-    pub(super) fn provoked(&mut self, now: Instant) -> bool {
-        self.resets.take(2, now)
+    pub(crate) fn provoked(&mut self) -> bool {
+        self.resets.take(2, self.now)
     }
 }
 
@@ -115,14 +118,14 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn head(kind: u8, flags: u8, length: usize) -> Head {
-        Head { length, kind, flags, stream: 1 }
+    fn head(kind: u8, flags: u8, length: usize) -> FrameHead {
+        FrameHead { length, kind, flags, stream: 1 }
     }
 
     /// How many rounds of these frames are taken.
-    fn rounds(frames: &[Head]) -> usize {
-        let now = Instant::now();
-        let mut meter = Meter::new(now);
+    fn rounds(frames: &[FrameHead]) -> usize {
+        let now = Duration::ZERO;
+        let mut meter = Meter::new();
         (0..20_000).take_while(|_| frames.iter().all(|head| meter.came(head, now))).count()
     }
 
@@ -154,10 +157,9 @@ mod tests {
 
     #[test]
     fn a_slow_drip_is_no_flood() {
-        let start = Instant::now();
-        let mut meter = Meter::new(start);
+        let mut meter = Meter::new();
         for second in 0..20u64 {
-            let now = start + Duration::from_secs(second);
+            let now = Duration::from_secs(second);
             let ping = head(kind::PING, 0, 8);
             assert!((0..CHEAP.each_second).all(|_| meter.came(&ping, now)), "{second}");
         }
@@ -172,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_reset_that_a_client_provokes_counts_like_its_own() {
-        let now = Instant::now();
-        let mut meter = Meter::new(now);
+        let now = Duration::ZERO;
+        let mut meter = Meter::new();
         let provoked =
-            (0..1000).take_while(|_| meter.came(&head(kind::HEADERS, 5, 1), now) && meter.provoked(now));
+            (0..1000).take_while(|_| meter.came(&head(kind::HEADERS, 5, 1), now) && meter.provoked());
         assert!(provoked.count() <= RESETS.most as usize);
     }
 

@@ -1,0 +1,146 @@
+//! The streams of a connection (RFC 9113 §5.1): those that are open, and how the last ones ended.
+
+use std::collections::VecDeque;
+
+use crate::Lane;
+
+/// Streams that have ended and are remembered, because frames of theirs may still be on their way.
+const REMEMBERED: usize = 64;
+
+/// One direction of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// More may come.
+    Open,
+    /// END_STREAM was seen.
+    Ended,
+}
+
+/// Whether a stream may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It has not asked.
+    None,
+    /// It stands in the queue.
+    Queued,
+    /// It is the next one.
+    Granted,
+}
+
+/// A stream that is open in one direction at least.
+#[derive(Debug)]
+pub(crate) struct Stream<L> {
+    pub(crate) id: u32,
+    /// What the peer sends.
+    pub(crate) inward: Side,
+    /// What we send.
+    pub(crate) outward: Side,
+    /// Content that the peer would take. Settings can make it negative (RFC 9113 §6.9.2).
+    pub(crate) send_window: i64,
+    /// Content that the peer may send.
+    pub(crate) receive_window: i64,
+    /// Content that was received and not used yet.
+    pub(crate) held: u32,
+    /// Content that was used, for which the peer has no window update yet.
+    pub(crate) used: u32,
+    pub(crate) turn: Turn,
+    /// The final head of a response has come.
+    pub(crate) has_head: bool,
+    pub(crate) lane: L,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer had sent all, or took it back: it must not send more.
+    ByPeer,
+    /// We reset it while the peer was sending: it may not know yet.
+    ByUs,
+}
+
+/// What is known of the number of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nobody has opened it.
+    Idle,
+    /// It is open, and this is what the peer may do.
+    Open(Side),
+    Past(End),
+    /// It was ended or passed over long ago.
+    Forgotten,
+}
+
+#[derive(Debug)]
+pub(crate) struct Streams<L> {
+    /// By number.
+    open: VecDeque<Stream<L>>,
+    past: VecDeque<(u32, End)>,
+    /// The last one that was opened.
+    pub(crate) last: u32,
+}
+
+impl<L: Lane> Streams<L> {
+    pub(crate) fn new() -> Self {
+        Self { open: VecDeque::new(), past: VecDeque::new(), last: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn is_idle(&self, id: u32) -> bool {
+        id > self.last || id.is_multiple_of(2)
+    }
+
+    pub(crate) fn known(&mut self, id: u32) -> Known {
+        if self.is_idle(id) {
+            return Known::Idle;
+        }
+        if let Some(stream) = self.get(id) {
+            return Known::Open(stream.inward);
+        }
+        let past = self.past.iter().rev().find(|(past, _)| *past == id);
+        past.map_or(Known::Forgotten, |(_, end)| Known::Past(*end))
+    }
+
+    pub(crate) fn get(&mut self, id: u32) -> Option<&mut Stream<L>> {
+        // The one asked for is often the last one.
+        if self.open.back().is_some_and(|last| last.id == id) {
+            return self.open.back_mut();
+        }
+        let place = self.place(id)?;
+        self.open.get_mut(place)
+    }
+
+    fn place(&self, id: u32) -> Option<usize> {
+        self.open.binary_search_by_key(&id, |stream| stream.id).ok()
+    }
+
+    pub(crate) fn push(&mut self, stream: Stream<L>) {
+        self.last = self.last.max(stream.id);
+        self.open.push_back(stream);
+    }
+
+    /// Takes a stream out, and remembers how it ended.
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Stream<L>> {
+        let stream = self.open.remove(self.place(id)?)?;
+        self.remember(id, if stream.inward == Side::Open { End::ByUs } else { End::ByPeer });
+        Some(stream)
+    }
+
+    pub(crate) fn remember(&mut self, id: u32, end: End) {
+        if self.past.len() == REMEMBERED {
+            self.past.pop_front();
+        }
+        self.past.push_back((id, end));
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream<L>> {
+        self.open.iter_mut()
+    }
+
+    /// Takes out the streams above a number, the last one first.
+    pub(crate) fn pop_above(&mut self, last: u32) -> Option<Stream<L>> {
+        self.open.pop_back_if(|stream| stream.id > last)
+    }
+}
