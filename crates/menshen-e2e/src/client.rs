@@ -1,6 +1,7 @@
 //! A client that sends exact bytes.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::secured::{Agreed, Secured};
@@ -24,6 +25,14 @@ impl Client {
     /// When nobody listens there.
     pub fn connect(address: SocketAddr) -> Self {
         Self { wire: Wire::new(TcpStream::connect(address).expect("the gateway listens"), None) }
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn at_socket(path: &Path) -> Self {
+        Self { wire: Wire::new(crate::wire::unix(path), None) }
     }
 
     /// Connects with a receive window so small that the sender soon notices that nobody reads.
