@@ -32,7 +32,7 @@ pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};
 pub use tls::{
     Certificate, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, OwnCertificate, ServiceTls,
-    Strangers, TlsVersion,
+    Strangers, TlsVersion, Unlisted,
 };
 
 use schemars::JsonSchema;

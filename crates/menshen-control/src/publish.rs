@@ -319,6 +319,16 @@ impl Publisher {
         expiry::warnings(&certificates, expiry::now()).iter().for_each(|w| tracing::warn!("{w}"));
     }
 
+    /// Says in the log which revocation lists have ended since it was asked last.
+    pub fn warn_of_ended_lists(&self) {
+        for file in self.shared.ground.files.newly_ended(expiry::now()) {
+            let file = file.display();
+            tracing::warn!(
+                "{file}: the revocation list is out of date; certificates of its authority are refused"
+            );
+        }
+    }
+
     /// Frees generations that no worker holds any more, and what belonged to them.
     pub fn sweep(&mut self) {
         let before = self.old.len();

@@ -70,6 +70,10 @@ impl Client {
         &mut self.wire
     }
 
+    pub(crate) fn into_wire(self) -> Wire {
+        self.wire
+    }
+
     /// Closes so that the gateway sees a reset.
     pub fn reset(self) {
         self.wire.reset_on_drop();

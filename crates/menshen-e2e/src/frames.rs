@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
-use crate::{Broken, TestGateway, Wire};
+use crate::{Broken, Client, TestGateway, Wire};
 
 /// Types of frames.
 pub mod kind {
@@ -164,8 +164,17 @@ impl H2 {
         Self::on(crate::wire::unix(path), &[])
     }
 
+    /// Greets over a TLS connection on which HTTP/2 was agreed.
+    pub fn over(client: Client) -> Self {
+        Self::greeting(client.into_wire(), &[])
+    }
+
     fn on(stream: TcpStream, settings: &[(u16, u32)]) -> Self {
-        let mut h2 = Self { wire: Wire::new(stream, None) };
+        Self::greeting(Wire::new(stream, None), settings)
+    }
+
+    fn greeting(wire: Wire, settings: &[(u16, u32)]) -> Self {
+        let mut h2 = Self { wire };
         h2.wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         h2.settings(settings);
         h2
