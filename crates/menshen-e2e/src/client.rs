@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::pair::{Link, Pair};
 use crate::secured::{Agreed, Secured};
-use crate::{Broken, Response, TestGateway, Wire};
+use crate::{Broken, Dialer, Response, TestGateway, Wire, bridge};
 
 /// A client connection.
 #[derive(Debug)]
@@ -19,11 +20,25 @@ impl Client {
         Self::connect(gateway.address())
     }
 
-    /// Connects.
+    /// Connects, over the protocol that clients of this process speak.
     ///
     /// # Panics
     /// When nobody listens there.
     pub fn connect(address: SocketAddr) -> Self {
+        let bridged = |dialer| Self { wire: Wire::new(bridge::connect(address, dialer), None) };
+        match Pair::current().client {
+            Link::Http => Self::plain(address),
+            Link::Https => Dialer::new().dial_unnamed(address).expect("a handshake"),
+            Link::H2 => bridged(Some(Dialer::new())),
+            Link::H2c => bridged(None),
+        }
+    }
+
+    /// Connects over HTTP/1.1 whatever other clients speak.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn plain(address: SocketAddr) -> Self {
         Self { wire: Wire::new(TcpStream::connect(address).expect("the gateway listens"), None) }
     }
 

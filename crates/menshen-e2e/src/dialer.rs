@@ -127,6 +127,10 @@ impl Dialer {
         self.staple.staple.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn into_config(self) -> Arc<ClientConfig> {
+        Arc::new(self.config)
+    }
+
     /// The first bytes that this client would send, asking for this name.
     ///
     /// # Panics

@@ -164,6 +164,10 @@ impl TestGateway {
 
 fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> String {
     let mut text = without_indentation(document);
+    if !says(&text, "listeners:") {
+        text += "listeners: { http: { bind: '127.0.0.1:0' } }\n";
+    }
+    text = crate::pair::translated(&text);
     for (i, address) in origins.iter().enumerate() {
         text = text.replace(&format!("{{origin-{}}}", i + 1), &address.to_string());
     }
@@ -171,15 +175,12 @@ fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> Stri
         text = text.replace("{origin}", &first.to_string());
     }
     text = text.replace("{log}", &directory.path().join("access.log").display().to_string());
-    let listeners =
-        if says(&text, "listeners:") { "" } else { "\nlisteners: { http: { bind: '127.0.0.1:0' } }\n" };
     let (before, section) = text.split_once("gateway:\n").unwrap_or((&text, ""));
     let own =
         section.lines().take_while(|l| l.starts_with(' ')).map(|l| format!("{l}\n")).collect::<String>();
     let missing = DEFAULTS.iter().filter(|(key, _)| !says(&own, &format!("  {key}:")));
     let missing: String = missing.map(|(key, value)| format!("  {key}: {value}\n")).collect();
-    let text = format!("{before}\ngateway:\n{missing}{section}");
-    text + listeners
+    format!("{before}\ngateway:\n{missing}{section}")
 }
 
 fn says(text: &str, key: &str) -> bool {
