@@ -1,5 +1,6 @@
 """The cases, by name."""
 
+from cases.attack import Attack
 from cases.idle import IDLE
 from cases.pace import FULL, QUICK
 from cases.reload import Reload
@@ -7,6 +8,6 @@ from cases.routes import Routes
 from cases.stop import Stop
 from cases.throughput import THROUGHPUT
 
-ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop()]}
+ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack()]}
 
 __all__ = ["ALL", "FULL", "QUICK"]

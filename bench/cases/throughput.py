@@ -6,12 +6,14 @@ import time
 from dataclasses import dataclass, fields
 
 from cases.pace import Outcome, Pace
-from gateways.gateway import Front, Gateway, Scene
+from gateways.gateway import Front, Gateway, Scene, Upstream
 from kit import machine, processes
-from kit.load import H2Load, Handshakes, Load, Wrk
+from kit.load import GRPC_CALL, H2Load, Handshakes, Load, Messages, Wrk, check_call
 from kit.stage import GatewayFailed, Running, Stage
 
 YARDSTICKS = ["nginx", "haproxy"]
+# Those that are configured for gRPC and WebSocket.
+STREAMING = {name: Scene.PLAIN for name in ["menshen", "nginx", "haproxy", "envoy"]}
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Throughput:
         load: Load,
         scenes: dict[str, Scene] | None = None,
         front: Front = Front.HTTP1,
+        upstream: Upstream = Upstream.HTTP1,
     ):
-        self.name, self.about, self.load, self.scenes, self.front = name, about, load, scenes, front
+        self.name, self.about, self.load, self.scenes = name, about, load, scenes
+        self.front, self.upstream = front, upstream
 
     def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
         taking_part = [gateway for gateway in gateways if not self.scenes or gateway.name in self.scenes]
@@ -62,7 +66,9 @@ class Throughput:
 
     def round(self, stage: Stage, gateway: Gateway, pace: Pace) -> Figures:
         scene = (self.scenes or {}).get(gateway.name, Scene.PLAIN)
-        with stage.start(gateway, stage.work(scene=scene, front=self.front)) as running:
+        with stage.start(gateway, stage.work(self.upstream, scene=scene, front=self.front)) as running:
+            if self.upstream is Upstream.GRPC:
+                check_call(running.work)
             self.load.finish(self.load.start(running.work, pace.warm_up))
             return measure(running, self.load, pace.seconds)
 
@@ -159,6 +165,22 @@ THROUGHPUT = [
         "GET, 128-byte replies, 8 HTTP/2 connections without TLS with 16 streams each.",
         H2Load("/s", 8, 16),
         front=Front.H2C,
+    ),
+    Throughput(
+        "grpc-unary",
+        "gRPC: unary calls with 64-byte messages, 8 HTTP/2 connections without TLS with 16 streams each, HTTP/2 to "
+        "the service.",
+        H2Load("/bench.Echo/Call", 8, 16, GRPC_CALL),
+        STREAMING,
+        Front.H2C,
+        Upstream.GRPC,
+    ),
+    Throughput(
+        "websocket",
+        "WebSocket: 125-byte messages and their echoes over 64 connections; a request is a message and its echo.",
+        Messages(64),
+        STREAMING,
+        upstream=Upstream.WEBSOCKET,
     ),
     Throughput(
         "tls-handshakes",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Work
+from gateways.gateway import Front, Gateway, Upstream, Work
 from kit.places import TOOLS, installed
 
 
@@ -16,7 +16,11 @@ class Envoy(Gateway):
     def files(self, work: Work, folder: Path) -> dict[str, str]:
         tls = TLS % {"chain": work.identity.chain, "key": work.identity.key} if work.front is Front.TLS else ""
         codec = "HTTP1" if work.front is Front.HTTP1 else "AUTO"
-        particulars = {"port": work.port, "origin_port": work.origin_port, "codec": codec, "tls": tls}
+        particulars = {
+            "port": work.port, "origin_port": work.origin_port, "codec": codec, "tls": tls,
+            "upgrades": UPGRADES if work.upstream is Upstream.WEBSOCKET else "",
+            "protocol": HTTP2 if work.upstream is Upstream.GRPC else "",
+        }  # fmt: skip
         return {"envoy.yaml": CONFIGURATION % particulars}
 
     def command(self, work: Work, folder: Path) -> list:
@@ -41,7 +45,7 @@ static_resources:
                 generate_request_id: false
                 server_header_transformation: PASS_THROUGH
                 stream_idle_timeout: 0s
-                route_config:
+%(upgrades)s                route_config:
                   virtual_hosts:
                     - name: all
                       domains: ["*"]
@@ -58,7 +62,7 @@ static_resources:
     - name: origin
       type: STATIC
       connect_timeout: 5s
-      circuit_breakers:
+%(protocol)s      circuit_breakers:
         thresholds:
           - { max_connections: 100000, max_pending_requests: 100000, max_requests: 100000, max_retries: 100000 }
       load_assignment:
@@ -67,6 +71,17 @@ static_resources:
           - lb_endpoints:
               - endpoint:
                   address: { socket_address: { address: 127.0.0.1, port_value: %(origin_port)d } }
+"""
+
+UPGRADES = """\
+                upgrade_configs: [{ upgrade_type: websocket }]
+"""
+
+HTTP2 = """\
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: { http2_protocol_options: {} }
 """
 
 # Goes in front of `filters`.

@@ -25,6 +25,14 @@ class Front(enum.Enum):
     H2C = "HTTP/2 in the clear"
 
 
+class Upstream(enum.Enum):
+    """What a gateway speaks to the service behind it."""
+
+    HTTP1 = "HTTP/1.1"
+    GRPC = "gRPC: HTTP/2 in the clear"
+    WEBSOCKET = "HTTP/1.1, then WebSocket"
+
+
 @dataclass(frozen=True)
 class Identity:
     """The certificate that every gateway shows, in PEM."""
@@ -45,6 +53,7 @@ class Work:
     generation: str = "A"
     routes: int = 0
     front: Front = Front.HTTP1
+    upstream: Upstream = Upstream.HTTP1
     identity: Identity | None = None
 
     @property

@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Upstream, Work
 from kit.places import installed
 
 
@@ -30,6 +30,7 @@ defaults
     timeout connect 5s
     timeout client 300s
     timeout server 300s
+    timeout tunnel 300s
     timeout http-keep-alive 300s
     http-reuse always
 frontend web
@@ -37,7 +38,7 @@ frontend web
 {rules(work, folder)}
     default_backend origin
 backend origin
-    server origin 127.0.0.1:{work.origin_port} pool-max-conn -1 pool-purge-delay 300s
+    server origin 127.0.0.1:{work.origin_port}{" proto h2" if work.upstream is Upstream.GRPC else ""} pool-max-conn -1 pool-purge-delay 300s
 """
         files = {"haproxy.cfg": configuration}
         if work.scene is Scene.ROUTES:

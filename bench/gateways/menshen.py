@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Upstream, Work
 from kit.places import built
 
 FIVE_FILTERS = """
@@ -32,7 +32,7 @@ class Menshen(Gateway):
             "menshen.yaml": f"""\
 gateway: {{ workers: 1, admin: {admin}, access-log: {log} }}
 listeners: {{ web: {{ bind: {work.address}{tls(work)} }} }}
-services: {{ origin: {{ endpoints: [127.0.0.1:{work.origin_port}] }} }}
+services: {{ origin: {{ endpoints: [127.0.0.1:{work.origin_port}]{protocol(work)} }} }}
 routes:
 {routes(work)}
 """
@@ -40,6 +40,10 @@ routes:
 
     def command(self, work: Work, folder: Path) -> list:
         return [self.executable(), "run", "-c", folder / "menshen.yaml"]
+
+
+def protocol(work: Work) -> str:
+    return ", protocol: h2c" if work.upstream is Upstream.GRPC else ""
 
 
 def tls(work: Work) -> str:

@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Scene, Work
+from gateways.gateway import Front, Gateway, Scene, Upstream, Work
 from kit.places import installed
 
 
@@ -73,6 +73,17 @@ def listen(work: Work) -> str:
 
 
 def locations(work: Work) -> str:
+    match work.upstream:
+        case Upstream.GRPC:
+            return "        location / { grpc_pass grpc://origin; }"
+        case Upstream.WEBSOCKET:
+            return """\
+        location / {
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $http_connection;
+            proxy_read_timeout 300s;
+            proxy_pass http://origin;
+        }"""
     if work.scene is Scene.ROUTES:
         last = work.routes - 1
         plain = [f"location /r/{number}/ {{ proxy_pass http://origin; }}" for number in range(last)]

@@ -68,11 +68,12 @@ class H2Load(Load):
     path: str
     connections: int
     streams: int
+    arguments: tuple[str, ...] = ()
 
     def start(self, work: Work, seconds: int) -> subprocess.Popen:
         command = [
             *on_load_core("h2load"), f"-c{self.connections}", f"-m{self.streams}", f"-D{seconds}",
-            "--groups=X25519", "--tls13-ciphers=TLS_AES_128_GCM_SHA256", f"{work.url}{self.path}",
+            "--groups=X25519", "--tls13-ciphers=TLS_AES_128_GCM_SHA256", *self.arguments, f"{work.url}{self.path}",
         ]  # fmt: skip
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -88,6 +89,30 @@ class H2Load(Load):
         # "failed" are both those without an answer and those with a status from 400.
         errors = max(int(failed), int(unanswered + late + done - good))
         return Sent(int(good), seconds, math.nan, math.nan, errors)
+
+
+# One gRPC message of 64 bytes behind its five bytes of frame, as h2load sends it.
+GRPC_CALL = ("-d", str(BENCH / "wrk" / "call.grpc"), "-Hcontent-type: application/grpc", "-Hte: trailers")
+
+
+def check_call(work: Work) -> None:
+    """A gRPC call that fails has the status 200 too: h2load would not see it."""
+    check = start_check("call", "--target", work.address, stderr=subprocess.PIPE)
+    _, complaints = check.communicate()
+    if check.returncode != 0:
+        raise GatewayFailed(complaints)
+
+
+@dataclass(frozen=True)
+class Messages(Load):
+    """Messages over WebSocket, each sent when the echo of the one before is there; a request is a message."""
+
+    connections: int
+
+    def start(self, work: Work, seconds: int) -> subprocess.Popen:
+        return start_check(
+            "websocket", "--target", work.address, "--seconds", seconds, "--connections", self.connections
+        )
 
 
 @dataclass(frozen=True)

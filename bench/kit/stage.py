@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Identity, Work
+from gateways.gateway import Front, Gateway, Identity, Upstream, Work
 from kit import processes
 from kit.places import built
 
@@ -34,23 +34,41 @@ class Stage:
         self.folder = folder
         self.origin_port = free_port()
         self.origin: subprocess.Popen | None = None
+        self.others: dict[Upstream, tuple[int, subprocess.Popen]] = {}
 
     def __enter__(self) -> "Stage":
-        binary = built("bench-origin")
-        if binary is None:
-            raise SystemExit("bench/run: bench-origin is not built; run bench/setup")
-        command = [binary, f"127.0.0.1:{self.origin_port}"]
-        self.origin = processes.start_on_core(LOAD_CORE, command, self.folder / "origin.log")
+        self.origin = self.service("bench-origin", [], self.origin_port, "origin.log")
         wait_until(lambda: status_and_generation(self.origin_port, "/s")[0] == 200, self.origin)
         return self
 
     def __exit__(self, *_) -> None:
         processes.end(self.origin)
+        for _, process in self.others.values():
+            processes.end(process)
 
-    def work(self, **particulars) -> Work:
+    def service(self, name: str, arguments: list[str], port: int, log: str) -> subprocess.Popen:
+        """Starts one of our own services on the load's core."""
+        binary = built(name)
+        if binary is None:
+            raise SystemExit(f"bench/run: {name} is not built; run bench/setup")
+        command = [binary, *arguments, f"127.0.0.1:{port}"]
+        return processes.start_on_core(LOAD_CORE, command, self.folder / log)
+
+    def port_of(self, upstream: Upstream) -> int:
+        """Where the service of this kind is, which runs from the first time that someone asks."""
+        if upstream is Upstream.HTTP1:
+            return self.origin_port
+        if upstream not in self.others:
+            port = free_port()
+            process = self.service("bench-streams", [upstream.name.lower()], port, "streams.log")
+            wait_until(lambda: listens(port), process)
+            self.others[upstream] = port, process
+        return self.others[upstream][0]
+
+    def work(self, upstream: Upstream = Upstream.HTTP1, **particulars) -> Work:
         """What a gateway is to do, on ports of its own."""
-        ports = {"port": free_port(), "admin_port": free_port(), "origin_port": self.origin_port}
-        return Work(**ports, identity=self.identity, **particulars)
+        ports = {"port": free_port(), "admin_port": free_port(), "origin_port": self.port_of(upstream)}
+        return Work(**ports, upstream=upstream, identity=self.identity, **particulars)
 
     @cached_property
     def identity(self) -> Identity:
@@ -81,7 +99,8 @@ class Stage:
         """Seconds of CPU used so far by this program, the origin, and the loads that have ended."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        origin = processes.cpu_time([self.origin.pid])
+        services = [self.origin, *(process for _, process in self.others.values())]
+        origin = processes.cpu_time([service.pid for service in services])
         return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + origin.total
 
 
@@ -185,6 +204,14 @@ def status_and_generation(port: int, path: str, tls: ssl.SSLContext | None = Non
         return 0, None
     finally:
         connection.close()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def speaks_h2(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod address;
+mod bind;
 mod forwarded;
 mod gateway;
 mod limits;
@@ -17,8 +18,9 @@ mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
 pub use address::{Address, Place, Prefix, Protocol, Url};
+pub use bind::{Bind, FileMode, UnixBind};
 pub use forwarded::Forwarded;
-pub use gateway::{Admin, Bind, Gateway, LogLevel, Pseudonym};
+pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
@@ -30,7 +32,7 @@ pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};
 pub use tls::{
     Certificate, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, OwnCertificate, ServiceTls,
-    Strangers, TlsVersion,
+    Strangers, TlsVersion, Unlisted,
 };
 
 use schemars::JsonSchema;

@@ -1,6 +1,7 @@
 //! Quantities carry their unit: `10s`, `64KiB`, `100/s`, `12.5%`.
 
 mod bounded;
+mod caller;
 mod cidr;
 mod duration;
 mod per_worker;
@@ -10,7 +11,8 @@ mod secret;
 mod size;
 
 pub use bounded::Bounded;
-pub use cidr::Cidr;
+pub use caller::Caller;
+pub use cidr::{Cidr, UNIX};
 pub use duration::Duration;
 pub use per_worker::PerWorker;
 pub use percent::Percent;

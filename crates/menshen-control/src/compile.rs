@@ -8,6 +8,7 @@ mod order;
 mod route;
 mod service;
 mod settings;
+mod sockets;
 mod tls;
 
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub fn compile(
             listener::compile(name, entry, &mut place, problems).map(Arc::new)
         })
         .collect();
-    listener::check_addresses(document, problems);
+    sockets::check_addresses(document, ground, problems);
     route::check_references(document, problems);
     if document.listeners.is_empty() && !problems.has_errors() {
         problems

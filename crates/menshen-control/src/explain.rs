@@ -95,7 +95,7 @@ impl Explainer {
         let mut exchange = Exchange::new(live.clone());
         let peer = std::net::SocketAddr::new(question.client, 40_000);
         let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
-        let client = Client::direct(peer, listener.sockets.address(), scheme);
+        let client = Client::direct(peer, listener.sockets.address().local(), scheme);
         let entered = exchange.take_request(question.to_head().as_bytes(), client);
         let mut explanation = Explanation {
             listener: listener.name.to_string(),

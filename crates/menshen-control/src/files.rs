@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use menshen_proxy::condition::UnixSeconds;
+
 /// What a file looked like: its length and when it was changed; nothing if it was not there.
 type Stamp = Option<(u64, Option<SystemTime>)>;
 
@@ -14,12 +16,13 @@ type Stamp = Option<(u64, Option<SystemTime>)>;
 pub struct Files {
     folder: PathBuf,
     seen: Mutex<BTreeMap<PathBuf, Stamp>>,
+    ends: Mutex<BTreeMap<PathBuf, UnixSeconds>>,
 }
 
 impl Files {
     /// Relative paths count from this folder.
     pub fn in_folder(folder: PathBuf) -> Self {
-        Self { folder, seen: Mutex::default() }
+        Self { folder, ..Self::default() }
     }
 
     /// Where a file is.
@@ -39,6 +42,20 @@ impl Files {
     /// Forgets what was read: the next configuration may name others.
     pub fn forget(&self) {
         self.lock().clear();
+        self.ends().clear();
+    }
+
+    /// Remembers when what is in a file ends.
+    pub fn note_end(&self, path: PathBuf, at: UnixSeconds) {
+        self.ends().insert(path, at);
+    }
+
+    /// The files whose content has ended since this was asked last.
+    pub fn newly_ended(&self, now: UnixSeconds) -> Vec<PathBuf> {
+        let mut ends = self.ends();
+        let over: Vec<PathBuf> = ends.iter().filter(|(_, at)| **at <= now).map(|(p, _)| p.clone()).collect();
+        ends.retain(|_, at| *at > now);
+        over
     }
 
     /// True when one of the files is not what it was when it was read.
@@ -48,6 +65,10 @@ impl Files {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Stamp>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ends(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, UnixSeconds>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,5 +96,15 @@ mod tests {
         assert!(files.have_changed());
         files.forget();
         assert!(!files.have_changed());
+    }
+
+    #[test]
+    fn an_end_is_told_once() {
+        let files = Files::default();
+        files.note_end("a.crl".into(), 100);
+        files.note_end("b.crl".into(), 200);
+        assert!(files.newly_ended(99).is_empty());
+        assert_eq!(files.newly_ended(100), [PathBuf::from("a.crl")]);
+        assert!(files.newly_ended(150).is_empty());
     }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
-use menshen_proxy::{Endpoint, EndpointAddress, HttpVersion, Sockets, proxy_protocol};
+use menshen_proxy::{Endpoint, EndpointAddress, HttpVersion, ListenerAddress, Sockets, proxy_protocol};
 use rustc_hash::FxHashMap;
 
 /// Things by key; those that nobody but this list holds any more are swept.
@@ -116,7 +115,7 @@ pub struct Ground {
     /// State of filters.
     pub keep: Keep,
     /// Sockets by the address in the document.
-    pub sockets: Lasting<SocketAddr, Sockets>,
+    pub sockets: Lasting<ListenerAddress, Sockets>,
     /// Counters of routes by name.
     pub routes: Lasting<Box<str>, RouteStats>,
     /// Counters of services by name.

@@ -120,6 +120,16 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Who may connect to a Unix socket can change while it is open.
+fn grant_access(compiled: &Compiled) {
+    for listener in compiled.listeners.iter() {
+        if let Err(error) = listener.sockets.grant(listener.access) {
+            let (listener, address) = (&listener.name, listener.sockets.address());
+            tracing::warn!(%listener, %address, %error, "cannot change who may connect; it stays as it was");
+        }
+    }
+}
+
 fn fingerprint(sources: &[menshen_config::Source]) -> u64 {
     use std::hash::{Hash, Hasher};
     let mut hasher = std::hash::DefaultHasher::new();
@@ -277,6 +287,7 @@ impl Publisher {
             s.version += 1;
             version = s.version;
         });
+        grant_access(compiled);
         let snapshot = Arc::new(Snapshot {
             version,
             listeners: compiled.listeners.clone(),
@@ -306,6 +317,16 @@ impl Publisher {
     pub fn warn_of_expiry(&self) {
         let certificates = self.shared.status().certificates;
         expiry::warnings(&certificates, expiry::now()).iter().for_each(|w| tracing::warn!("{w}"));
+    }
+
+    /// Says in the log which revocation lists have ended since it was asked last.
+    pub fn warn_of_ended_lists(&self) {
+        for file in self.shared.ground.files.newly_ended(expiry::now()) {
+            let file = file.display();
+            tracing::warn!(
+                "{file}: the revocation list is out of date; certificates of its authority are refused"
+            );
+        }
     }
 
     /// Frees generations that no worker holds any more, and what belonged to them.

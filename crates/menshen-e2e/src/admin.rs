@@ -22,7 +22,7 @@ impl Admin {
     /// Sends exact bytes over a new connection and reads the answer.
     #[track_caller]
     pub fn ask(self, bytes: impl AsRef<[u8]>) -> Response {
-        Client::connect(self.address).send(bytes).response()
+        Client::plain(self.address).send(bytes).response()
     }
 
     /// Sends a GET.

@@ -1,8 +1,11 @@
 //! Certificates for tests, made anew by each.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams,
+    CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,6 +20,7 @@ pub struct Authority {
 pub struct Leaf {
     certificate: rcgen::Certificate,
     key: KeyPair,
+    serial: SerialNumber,
 }
 
 /// When a certificate holds.
@@ -87,10 +91,39 @@ impl Authority {
         self.server(&[name])
     }
 
-    fn leaf(&self, params: CertificateParams) -> Leaf {
-        let key = key();
+    /// Its list of revoked certificates, good at this time.
+    ///
+    /// # Panics
+    /// See [`Authority::new`].
+    pub fn revoking(&self, leaves: &[&Leaf], validity: Validity) -> CertificateRevocationList {
+        let (this_update, next_update) = match validity {
+            Validity::Long => (date_time_ymd(2020, 1, 1), date_time_ymd(2200, 1, 1)),
+            Validity::Expired => (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1)),
+            Validity::Future => (date_time_ymd(2190, 1, 1), date_time_ymd(2200, 1, 1)),
+        };
+        let revoked = |leaf: &&Leaf| RevokedCertParams {
+            serial_number: leaf.serial.clone(),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: leaves.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&*self.issuer).expect("a list")
+    }
+
+    fn leaf(&self, mut params: CertificateParams) -> Leaf {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let (key, serial) = (key(), SerialNumber::from(NUMBER.fetch_add(1, Ordering::Relaxed)));
+        params.serial_number = Some(serial.clone());
         let certificate = params.signed_by(&key, &*self.issuer).expect("a certificate");
-        Leaf { certificate, key }
+        Leaf { certificate, key, serial }
     }
 }
 
@@ -108,7 +141,8 @@ impl Leaf {
     pub fn self_signed(names: &[&str]) -> Self {
         let key = key();
         let params = params(names, ExtendedKeyUsagePurpose::ServerAuth, Validity::Long);
-        Self { certificate: params.self_signed(&key).expect("a certificate"), key }
+        let serial = SerialNumber::from(0);
+        Self { certificate: params.self_signed(&key).expect("a certificate"), key, serial }
     }
 
     /// The certificate as PEM.

@@ -1,10 +1,12 @@
 //! A client that sends exact bytes.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::pair::{Link, Pair};
 use crate::secured::{Agreed, Secured};
-use crate::{Broken, Response, TestGateway, Wire};
+use crate::{Broken, Dialer, Response, TestGateway, Wire, bridge};
 
 /// A client connection.
 #[derive(Debug)]
@@ -18,12 +20,34 @@ impl Client {
         Self::connect(gateway.address())
     }
 
-    /// Connects.
+    /// Connects, over the protocol that clients of this process speak.
     ///
     /// # Panics
     /// When nobody listens there.
     pub fn connect(address: SocketAddr) -> Self {
+        let bridged = |dialer| Self { wire: Wire::new(bridge::connect(address, dialer), None) };
+        match Pair::current().client {
+            Link::Http => Self::plain(address),
+            Link::Https => Dialer::new().dial_unnamed(address).expect("a handshake"),
+            Link::H2 => bridged(Some(Dialer::new())),
+            Link::H2c => bridged(None),
+        }
+    }
+
+    /// Connects over HTTP/1.1 whatever other clients speak.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn plain(address: SocketAddr) -> Self {
         Self { wire: Wire::new(TcpStream::connect(address).expect("the gateway listens"), None) }
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn at_socket(path: &Path) -> Self {
+        Self { wire: Wire::new(crate::wire::unix(path), None) }
     }
 
     /// Connects with a receive window so small that the sender soon notices that nobody reads.
@@ -59,6 +83,10 @@ impl Client {
     /// The connection itself.
     pub fn wire(&mut self) -> &mut Wire {
         &mut self.wire
+    }
+
+    pub(crate) fn into_wire(self) -> Wire {
+        self.wire
     }
 
     /// Closes so that the gateway sees a reset.

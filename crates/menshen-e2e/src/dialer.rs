@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -126,6 +127,10 @@ impl Dialer {
         self.staple.staple.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn into_config(self) -> Arc<ClientConfig> {
+        Arc::new(self.config)
+    }
+
     /// The first bytes that this client would send, asking for this name.
     ///
     /// # Panics
@@ -138,8 +143,23 @@ impl Dialer {
         hello
     }
 
+    /// Connects to a Unix socket and asks for this name.
+    ///
+    /// # Errors
+    /// How the handshake failed.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn dial_socket(&self, path: &Path, name: &str) -> Result<Client, String> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        self.shake_hands_on(crate::wire::unix(path), name)
+    }
+
     fn shake_hands(&self, address: SocketAddr, name: ServerName<'static>) -> Result<Client, String> {
-        let tcp = TcpStream::connect(address).expect("somebody listens");
+        self.shake_hands_on(TcpStream::connect(address).expect("somebody listens"), name)
+    }
+
+    fn shake_hands_on(&self, tcp: TcpStream, name: ServerName<'static>) -> Result<Client, String> {
         let _ = tcp.set_read_timeout(Some(PATIENCE));
         let connection =
             ClientConnection::new(Arc::new(self.config.clone()), name).map_err(|e| e.to_string())?;

@@ -2,8 +2,9 @@
 //! a test wants it to say, right or wrong.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
-use crate::{Broken, TestGateway, Wire};
+use crate::{Broken, Client, TestGateway, Wire};
 
 /// Types of frames.
 pub mod kind {
@@ -152,8 +153,28 @@ impl H2 {
     /// # Panics
     /// When nobody listens there.
     pub fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        let mut h2 =
-            Self { wire: Wire::new(TcpStream::connect(address).expect("the gateway listens"), None) };
+        Self::on(TcpStream::connect(address).expect("the gateway listens"), settings)
+    }
+
+    /// Connects to a Unix socket and greets.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn at_socket(path: &Path) -> Self {
+        Self::on(crate::wire::unix(path), &[])
+    }
+
+    /// Greets over a TLS connection on which HTTP/2 was agreed.
+    pub fn over(client: Client) -> Self {
+        Self::greeting(client.into_wire(), &[])
+    }
+
+    fn on(stream: TcpStream, settings: &[(u16, u32)]) -> Self {
+        Self::greeting(Wire::new(stream, None), settings)
+    }
+
+    fn greeting(wire: Wire, settings: &[(u16, u32)]) -> Self {
+        let mut h2 = Self { wire };
         h2.wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         h2.settings(settings);
         h2

@@ -18,7 +18,7 @@ const DEFAULTS: [(&str, &str); 4] =
 #[derive(Debug)]
 pub struct TestGateway {
     gateway: Option<Gateway>,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     origins: Vec<SocketAddr>,
     directory: TempDir,
 }
@@ -58,13 +58,21 @@ impl TestGateway {
             Ok(gateway) => gateway,
             Err(error) => panic!("the gateway does not start: {error}"),
         };
-        let address = gateway.listeners().first().expect("a listener").1;
+        let address = gateway.listeners().first().expect("a listener").1.tcp();
         Self { gateway: Some(gateway), address, origins, directory }
     }
 
     /// The address of the first listener.
+    ///
+    /// # Panics
+    /// When that is a Unix socket.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect("an IP address")
+    }
+
+    /// Where a file beside the document is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// The gateway itself.
@@ -78,9 +86,10 @@ impl TestGateway {
     /// The address of the listener of this name.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is none, or it is a Unix socket.
     pub fn listener(&self, name: &str) -> SocketAddr {
-        self.gateway().listeners().iter().find(|(n, _)| n == name).expect("a listener of this name").1
+        let listener = self.gateway().listeners().iter().find(|(n, _)| n == name);
+        listener.and_then(|(_, address)| address.tcp()).expect("a listener of this name at an IP address")
     }
 
     /// Where `{log}` is.
@@ -155,6 +164,10 @@ impl TestGateway {
 
 fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> String {
     let mut text = without_indentation(document);
+    if !says(&text, "listeners:") {
+        text += "listeners: { http: { bind: '127.0.0.1:0' } }\n";
+    }
+    text = crate::pair::translated(&text);
     for (i, address) in origins.iter().enumerate() {
         text = text.replace(&format!("{{origin-{}}}", i + 1), &address.to_string());
     }
@@ -162,15 +175,12 @@ fn complete(document: &str, origins: &[SocketAddr], directory: &TempDir) -> Stri
         text = text.replace("{origin}", &first.to_string());
     }
     text = text.replace("{log}", &directory.path().join("access.log").display().to_string());
-    let listeners =
-        if says(&text, "listeners:") { "" } else { "\nlisteners: { http: { bind: '127.0.0.1:0' } }\n" };
     let (before, section) = text.split_once("gateway:\n").unwrap_or((&text, ""));
     let own =
         section.lines().take_while(|l| l.starts_with(' ')).map(|l| format!("{l}\n")).collect::<String>();
     let missing = DEFAULTS.iter().filter(|(key, _)| !says(&own, &format!("  {key}:")));
     let missing: String = missing.map(|(key, value)| format!("  {key}: {value}\n")).collect();
-    let text = format!("{before}\ngateway:\n{missing}{section}");
-    text + listeners
+    format!("{before}\ngateway:\n{missing}{section}")
 }
 
 fn says(text: &str, key: &str) -> bool {

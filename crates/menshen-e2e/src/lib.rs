@@ -3,6 +3,7 @@
 
 mod admin;
 mod ask;
+mod bridge;
 mod browser;
 mod certificates;
 mod client;
@@ -15,6 +16,7 @@ mod gateway;
 mod keeper;
 mod message;
 mod origin;
+mod pair;
 mod probe;
 mod secured;
 mod wire;
@@ -30,6 +32,7 @@ pub use gateway::TestGateway;
 pub use keeper::Keeper;
 pub use message::{Fields, Request, Response};
 pub use origin::{Conversation, Origin, reply, reply_with};
+pub use pair::{Certificates, Link, Pair};
 pub use probe::Probe;
 pub use secured::Agreed;
 pub use wire::{Broken, Wire};

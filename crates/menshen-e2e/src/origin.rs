@@ -4,13 +4,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Broken, Keeper, Request, Wire};
+use crate::pair::{self, Pair};
+use crate::{Broken, Keeper, Request, Wire, bridge};
 
 /// A running origin.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
     ledger: Arc<Ledger>,
+    /// Bound, but not listening: nobody else gets the port, and whoever connects is refused.
+    held: Option<socket2::Socket>,
 }
 
 /// What an origin saw.
@@ -62,17 +65,26 @@ impl Origin {
                 if shared.stopping.load(Ordering::Relaxed) {
                     return;
                 }
-                let mut conversation = Conversation::new(stream, shared.clone());
-                let script = script.clone();
-                std::thread::spawn(move || {
-                    let (keeper, script) = &*script;
-                    if conversation.shakes_hands(keeper.as_ref()) {
-                        script(&mut conversation);
-                    }
-                });
+                let (shared, script) = (shared.clone(), script.clone());
+                let (plain, bridged) = (script.0.is_none(), Pair::current().service.is_h2());
+                let converse = move |stream| {
+                    let mut conversation = Conversation::new(stream, shared.clone());
+                    let script = script.clone();
+                    std::thread::spawn(move || {
+                        let (keeper, script) = &*script;
+                        let keeper = keeper.as_ref().or(pair::keeper().filter(|_| !bridged));
+                        if conversation.shakes_hands(keeper) {
+                            script(&mut conversation);
+                        }
+                    });
+                };
+                match plain && bridged {
+                    true => bridge::serve(stream, pair::keeper(), converse),
+                    false => converse(stream),
+                }
             }
         });
-        Self { address, ledger }
+        Self { address, ledger, held: None }
     }
 
     /// Why handshakes failed, one line for each that did.
@@ -99,8 +111,11 @@ impl Origin {
     /// # Panics
     /// When there is no port.
     pub fn refusing() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        Self { address: listener.local_addr().expect("an address"), ledger: Arc::default() }
+        use socket2::{Domain, Socket, Type};
+        let held = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+        let address = held.local_addr().ok().and_then(|a| a.as_socket()).expect("an address");
+        Self { address, ledger: Arc::default(), held: Some(held) }
     }
 
     /// Where it listens.
@@ -163,7 +178,9 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.ledger.stopping.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
+        if self.held.is_none() {
+            let _ = TcpStream::connect(self.address);
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +36,15 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
+}
+
+/// A connection to a Unix socket. Reading, writing and shutting down are the same for all streams, so that it can pass for
+/// one of TCP here.
+///
+/// # Panics
+/// When nobody listens there.
+pub(crate) fn unix(path: &Path) -> TcpStream {
+    TcpStream::from(OwnedFd::from(UnixStream::connect(path).expect("somebody listens")))
 }
 
 /// What is under a connection.

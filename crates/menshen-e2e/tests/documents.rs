@@ -14,7 +14,7 @@ fn the_document_of_the_demo_is_served() {
     let file = directory.path().join("menshen.yaml");
     std::fs::write(&file, text).unwrap();
     let gateway = Gateway::start(Origin::Path(file)).unwrap();
-    let mut client = menshen_e2e::Client::connect(gateway.listeners()[0].1);
+    let mut client = menshen_e2e::Client::connect(gateway.listeners()[0].1.tcp().unwrap());
     let preflight = ["Origin: http://localhost:3000", "Access-Control-Request-Method: GET"];
     let response = client.ask("OPTIONS /api/user/1", &preflight);
     assert_eq!(

@@ -48,7 +48,7 @@ impl Served {
     }
 
     fn status_of(&self, target: &str) -> u16 {
-        Client::connect(self.gateway.listeners()[0].1).get(target).status
+        Client::connect(self.gateway.listeners()[0].1.tcp().unwrap()).get(target).status
     }
 
     fn serves(&self, target: &str) -> bool {

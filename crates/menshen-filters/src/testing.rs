@@ -11,7 +11,8 @@ use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
     Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
-    ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
+    ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets,
+    Timeouts, UnixAccess,
 };
 
 use crate::{Keep, Setup, find};
@@ -60,7 +61,8 @@ impl Try {
         };
         let listener = Listener {
             name: "test".into(),
-            sockets: Arc::new(Sockets::unbound(([127, 0, 0, 1], 8001).into())),
+            sockets: Arc::new(Sockets::unbound(ListenerAddress::Tcp(([127, 0, 0, 1], 8001).into()))),
+            access: UnixAccess::default(),
             tls: None,
             head: HeadLimits::default(),
             underscores: Underscores::default(),

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use crate::buffer::Buffer;
+use crate::client_address::{Shown, UNIX};
 use crate::condition::contains;
 use crate::h1::connection;
 use crate::h2;
 use crate::h2::connection::Newcomer;
 use crate::listener::Sockets;
 use crate::proxy_protocol;
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::tls::{self, ServerTls};
 use crate::worker::{Slot, Worker};
@@ -32,8 +32,8 @@ retry-after: 1\r\nconnection: close\r\n\r\n\
 /// Accepts until the listener is closed; then what already waits in its queue is still taken.
 pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
     let sockets = slot.live().listener().sockets.clone();
-    let listener = match sockets.of(worker.index).and_then(tokio::net::TcpListener::from_std) {
-        Ok(listener) => listener,
+    let acceptor = match sockets.acceptor(worker.index) {
+        Ok(acceptor) => acceptor,
         Err(error) => {
             let address = sockets.address();
             return tracing::error!(%error, %address, worker = worker.index, "cannot listen");
@@ -41,7 +41,7 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
     };
     let mut complained = false;
     loop {
-        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+        let accepted = poll_fn(|cx| match acceptor.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
             Poll::Pending if slot.is_closed() => Poll::Ready(None),
             Poll::Pending => {
@@ -51,9 +51,9 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
         });
         let Some(accepted) = accepted.await else { break };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((socket, peer)) => {
                 complained = false;
-                admit(&worker, &slot, &sockets, stream, peer);
+                admit(&worker, &slot, &sockets, socket, peer);
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
@@ -67,18 +67,18 @@ pub(crate) async fn run(worker: Rc<Worker>, slot: Rc<Slot>) {
     sockets.close(worker.index);
 }
 
-fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: TcpStream, peer: SocketAddr) {
+fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, socket: Socket, peer: SocketAddr) {
     let client = peer.ip();
     if !sockets.enter(client, &slot.live().listener().limits) {
         worker.refused();
-        return turn_away(&stream);
+        return turn_away(&socket);
     }
     let guest = Guest::new(worker.clone(), sockets.clone(), client);
-    let (worker, slot, mut stream) = (worker.clone(), slot.clone(), stream);
+    let (worker, slot, mut socket) = (worker.clone(), slot.clone(), socket);
     tokio::task::spawn_local(async move {
         let introduced = contains(&slot.live().listener().introducers, peer.ip());
         let peer = if introduced {
-            Box::pin(introduction(&worker, &slot, &mut stream, peer)).await
+            Box::pin(introduction(&worker, &slot, &mut socket, peer)).await
         } else {
             Some(peer)
         };
@@ -86,11 +86,11 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
         let tls = slot.live().listener().tls.clone();
         match tls {
             None => {
-                if let Some(newcomer) = connection::run(worker, slot, Stream::new(stream), peer, None).await {
+                if let Some(newcomer) = connection::run(worker, slot, Stream::new(socket), peer, None).await {
                     Box::pin(h2::connection::run(*newcomer)).await;
                 }
             }
-            Some(tls) => Box::pin(over_tls(worker, slot, &tls, stream, peer)).await,
+            Some(tls) => Box::pin(over_tls(worker, slot, &tls, socket, peer)).await,
         }
         drop(guest);
     });
@@ -100,14 +100,15 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, stream: T
 async fn introduction(
     worker: &Worker,
     slot: &Slot,
-    stream: &mut TcpStream,
+    socket: &mut Socket,
     proxy: SocketAddr,
 ) -> Option<SocketAddr> {
     let time = slot.live().listener().timeouts.handshake;
-    match tokio::time::timeout(time, proxy_protocol::receive(stream)).await {
-        Ok(Ok(addresses)) => Some(addresses.map_or(proxy, |a| a.client)),
+    match tokio::time::timeout(time, proxy_protocol::receive(socket)).await {
+        // Words cannot make somebody a client of a Unix socket.
+        Ok(Ok(addresses)) => Some(addresses.map(|a| a.client).filter(|c| c.ip() != UNIX).unwrap_or(proxy)),
         Ok(Err(_)) | Err(_) => {
-            tracing::debug!(%proxy, "no PROXY protocol from a peer that must speak it");
+            tracing::debug!(proxy = %Shown(proxy.ip()), "no PROXY protocol from a peer that must speak it");
             worker.refused();
             None
         }
@@ -115,10 +116,10 @@ async fn introduction(
 }
 
 /// Serves a client after the handshake, if there is one in time.
-async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, stream: TcpStream, peer: SocketAddr) {
-    let _ = stream.set_nodelay(true);
+async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, socket: Socket, peer: SocketAddr) {
+    socket.send_at_once();
     let time = slot.live().listener().timeouts.handshake;
-    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, &worker.buffers, stream)));
+    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, &worker.buffers, socket)));
     match handshake.await.unwrap_or(Err(tls::Refused::TooSlow)) {
         Ok(tls::Greeted::There(passage)) => {
             let passing = Box::pin(tls::pass_through(&worker, &slot, passage, peer));
@@ -143,8 +144,8 @@ async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, stream: T
 }
 
 /// Says why and closes; there is no time to wait for the client.
-fn turn_away(stream: &TcpStream) {
-    let _ = stream.try_write(FULL);
+fn turn_away(socket: &Socket) {
+    let _ = socket.try_write(FULL);
 }
 
 /// Errors of one connection, not of the listener.

@@ -7,6 +7,7 @@ mod passage;
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
+use crate::client_address::Shown;
 use crate::snapshot::{Route, Service};
 use crate::stats::WorkerCells;
 use crate::template::{Template, push_display};
@@ -212,7 +213,7 @@ fn line(out: &mut Vec<u8>, format: &Format, exchange: &Exchange, route: &Route, 
         m.out.push(b'"');
     }
     let request = &exchange.request;
-    m.shown("client", exchange.client.address);
+    m.shown("client", Shown(exchange.client.address));
     m.optional("id", exchange.request_id());
     m.text("method", request.method_text());
     m.optional("host", request.fields.get(menshen_http1::FieldName::HOST));

@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::downstream::Downstream;
 use crate::snapshot::{Endpoint, EndpointAddress, HttpVersion};
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};
 use crate::{Exchange, Failure, proxy_protocol, tls};
@@ -18,23 +19,24 @@ pub(crate) async fn connect<D: Downstream>(
     client: &D,
     endpoint: &Endpoint,
 ) -> Result<Stream, Failure> {
-    let tcp = match &endpoint.address {
-        EndpointAddress::Tcp(address) => within(exchange, client, TcpStream::connect(*address)).await?,
+    let socket = match &endpoint.address {
+        EndpointAddress::Tcp(address) => {
+            within(exchange, client, TcpStream::connect(*address)).await?.map(Socket::Tcp)
+        }
         EndpointAddress::Unix(path) => {
-            let unix = within(exchange, client, Box::pin(UnixStream::connect(path))).await?;
-            return unix.map(Stream::Unix).map_err(|_| Failure::ConnectFailed);
+            within(exchange, client, Box::pin(UnixStream::connect(path))).await?.map(Socket::Unix)
         }
     };
-    let mut tcp = tcp.map_err(|_| Failure::ConnectFailed)?;
+    let mut socket = socket.map_err(|_| Failure::ConnectFailed)?;
     if let Some(version) = endpoint.introduction {
         let mut header = Vec::new();
         proxy_protocol::write(&mut header, version, exchange.client.addresses());
-        let written = within(exchange, client, tcp.write_all(&header)).await?;
+        let written = within(exchange, client, socket.write_all(&header)).await?;
         written.map_err(|_| Failure::ConnectFailed)?;
     }
-    let Some(tls) = &endpoint.tls else { return Ok(Stream::new(tcp)) };
-    let _ = tcp.set_nodelay(true);
-    let stream = within(exchange, client, Box::pin(tls::connect(tls, tcp))).await?;
+    let Some(tls) = &endpoint.tls else { return Ok(Stream::new(socket)) };
+    socket.send_at_once();
+    let stream = within(exchange, client, Box::pin(tls::connect(tls, socket))).await?;
     let stream = stream.map_err(|error| {
         tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
         Failure::ServiceTlsFailed

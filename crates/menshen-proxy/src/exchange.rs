@@ -41,9 +41,9 @@ impl Scheme {
 /// Who is at the other end of the client connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The address of the TCP peer.
+    /// The address of the peer; [`crate::client_address::UNIX_PEER`] at a Unix socket.
     pub peer: SocketAddr,
-    /// The address on which the connection was accepted.
+    /// The address on which the connection was accepted; without a port if that was a Unix socket.
     pub local: SocketAddr,
     /// The client's own address: the peer's, or what trusted proxies say (RFC 7239 §7.4).
     pub address: IpAddr,

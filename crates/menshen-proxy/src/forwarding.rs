@@ -8,6 +8,7 @@ use menshen_http1::{FieldName, Fields, NameSet, RequestFraming, RequestHead, Ver
 
 use crate::Failure;
 use crate::call::Aim;
+use crate::client_address::UNIX;
 use crate::condition::contains;
 use crate::exchange::{Client, Exchange, Scheme};
 use crate::snapshot::{Gateway, HostPolicy, Listener, Route};
@@ -58,6 +59,9 @@ const PROTECTED: NameSet = FORWARDING.and(NameSet::of(&[
 
 /// Fields of the request that are written anew for the service.
 const REWRITTEN: NameSet = FORWARDING.and(NameSet::of(&[FieldName::HOST, FieldName::VIA]));
+
+/// The port of a Unix socket.
+const NO_PORT: u16 = 0;
 
 /// How often a request may have passed through this gateway already.
 const MAX_OWN_HOPS: usize = 1;
@@ -126,8 +130,10 @@ fn forwarded_for(fields: &Fields, listener: &Listener) -> Option<IpAddr> {
 fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let address = bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))?;
-    Some(IpAddr::to_canonical(&address))
+    let address: IpAddr =
+        bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))?;
+    // Words cannot make somebody a client of a Unix socket.
+    Some(address.to_canonical()).filter(|a| *a != UNIX)
 }
 
 /// Refuses a request that went through this gateway before (RFC 9110 §7.6.3).
@@ -195,7 +201,7 @@ pub(crate) fn write_request(
     if forwarding.x_forwarded_prefix && route.rewrite.strip > 0 {
         write_x_forwarded_prefix(out, exchange, route.rewrite.strip);
     }
-    if forwarding.x_real_ip {
+    if forwarding.x_real_ip && exchange.client.address != UNIX {
         out.extend_from_slice(b"x-real-ip: ");
         push_display(out, exchange.client.address.to_canonical());
         out.extend_from_slice(b"\r\n");
@@ -225,8 +231,14 @@ pub(crate) struct Lines(Rc<[u8]>);
 impl Lines {
     pub(crate) fn of(peer: IpAddr, port: u16, scheme: Scheme) -> Self {
         let (peer, scheme) = (peer.to_canonical(), scheme.as_str());
-        let lines =
-            format!("x-forwarded-for: {peer}\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-port: {port}\r\n");
+        let mut lines = String::new();
+        if peer != UNIX {
+            lines += &format!("x-forwarded-for: {peer}\r\n");
+        }
+        lines += &format!("x-forwarded-proto: {scheme}\r\n");
+        if port != NO_PORT {
+            lines += &format!("x-forwarded-port: {port}\r\n");
+        }
         Self(lines.into_bytes().into())
     }
 }
@@ -240,20 +252,31 @@ fn write_x_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option
         }
         return;
     }
-    start_list(out, b"x-forwarded-for", exchange, FieldName::X_FORWARDED_FOR);
-    push_display(out, client.peer.ip().to_canonical());
-    out.extend_from_slice(b"\r\n");
+    write_x_forwarded_for(out, exchange);
     // What a trusted proxy said about the first hop stands.
     if let Some(host) = fields.get(FieldName::X_FORWARDED_HOST).or(client_host) {
         write::field(out, b"x-forwarded-host", host);
     }
     write::field(out, b"x-forwarded-proto", client.scheme.as_str().as_bytes());
-    out.extend_from_slice(b"x-forwarded-port: ");
-    match fields.get(FieldName::X_FORWARDED_PORT) {
-        Some(port) => out.extend_from_slice(port),
-        None => out.extend_from_slice(itoa::Buffer::new().format(client.local.port()).as_bytes()),
+    match (fields.get(FieldName::X_FORWARDED_PORT), client.local.port()) {
+        (Some(port), _) => write::field(out, b"x-forwarded-port", port),
+        (None, NO_PORT) => {}
+        (None, port) => write::field(out, b"x-forwarded-port", itoa::Buffer::new().format(port).as_bytes()),
     }
-    out.extend_from_slice(b"\r\n");
+}
+
+/// The peer behind those that a trusted proxy named. One at a Unix socket has no address to add, and what stands there
+/// without one would be read as an address by somebody.
+fn write_x_forwarded_for(out: &mut Vec<u8>, exchange: &Exchange) {
+    let (peer, name) = (exchange.client.peer.ip().to_canonical(), FieldName::X_FORWARDED_FOR);
+    if peer != UNIX {
+        start_list(out, b"x-forwarded-for", exchange, name);
+        push_display(out, peer);
+        return out.extend_from_slice(b"\r\n");
+    }
+    for value in exchange.request.fields.all(name).filter(|v| !v.is_empty()) {
+        write::field(out, b"x-forwarded-for", value);
+    }
 }
 
 /// What was stripped, behind what a trusted proxy stripped before.
@@ -274,6 +297,8 @@ fn write_forwarded(out: &mut Vec<u8>, exchange: &Exchange, client_host: Option<&
     start_list(out, b"forwarded", exchange, FieldName::FORWARDED);
     out.extend_from_slice(b"for=");
     match exchange.client.peer.ip().to_canonical() {
+        // RFC 7239 §6.2.
+        UNIX => out.extend_from_slice(b"unknown"),
         IpAddr::V4(address) => push_display(out, address),
         IpAddr::V6(address) => push_display(out, format_args!("\"[{address}]\"")),
     }

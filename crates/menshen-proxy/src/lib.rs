@@ -10,6 +10,7 @@ mod body;
 mod buffer;
 mod call;
 pub mod chain;
+pub mod client_address;
 mod clock;
 pub mod condition;
 mod connect;
@@ -34,6 +35,7 @@ pub mod routes;
 mod serve;
 mod server_timing;
 mod snapshot;
+mod socket;
 pub mod stats;
 mod stream;
 pub mod target;
@@ -52,7 +54,7 @@ pub use filter::{
     DoneFilter, ErrorFilter, FilterFuture, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
 };
 pub use grpc::is_grpc;
-pub use listener::Sockets;
+pub use listener::{ListenerAddress, Sockets, UnixAccess};
 pub use menshen_http1 as http1;
 pub use notes::Notes;
 pub use reply::{Maker, Reply};

@@ -1,49 +1,77 @@
-//! Listening sockets: one for each worker on the same address, made by control and kept over generations.
+//! Listening sockets, made by control and kept over generations: one for each worker where the system spreads
+//! connections over them, one for all where it does not.
 
-use std::hash::{BuildHasher, RandomState};
+mod acceptor;
+mod address;
+mod clients;
+mod tcp;
+mod unix;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use socket2::{Domain, Protocol, Socket, Type};
+pub(crate) use acceptor::Acceptor;
+pub use address::ListenerAddress;
+use clients::ClientCounts;
+pub use unix::UnixAccess;
+use unix::UnixDoor;
 
 use crate::snapshot::ListenerLimits;
 
-/// The sockets of one address, one for each worker (SO_REUSEPORT).
+/// Connections that may wait to be accepted; the system may allow fewer (net.core.somaxconn).
+const BACKLOG: i32 = 4096;
+
+/// The sockets of one address.
 #[derive(Debug)]
 pub struct Sockets {
-    address: SocketAddr,
-    sockets: Box<[TcpListener]>,
+    address: ListenerAddress,
+    doors: Doors,
     connections: AtomicUsize,
     clients: ClientCounts,
     closed: AtomicBool,
 }
 
+#[derive(Debug)]
+enum Doors {
+    /// For configurations that are looked at, not served.
+    None,
+    /// One for each worker.
+    Tcp(Box<[TcpListener]>),
+    /// One for all.
+    Unix(UnixDoor),
+}
+
 impl Sockets {
-    /// Binds the address for this many workers.
+    /// Binds an IP address and a port for this many workers.
     ///
     /// # Errors
-    /// What the system says. The address is first bound without SO_REUSEPORT, so that a second gateway
-    /// fails with "address in use" instead of silently taking half of the traffic.
+    /// What the system says, such as "address in use".
     pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
-        let probe = socket(address, Sharing::Alone)?;
-        let address = probe.local_addr()?.as_socket().unwrap_or(address);
-        drop(probe);
-        let sockets = (0..workers.max(1)).map(|_| listen(address)).collect::<io::Result<_>>()?;
-        Ok(Self {
-            address,
-            sockets,
-            connections: AtomicUsize::new(0),
-            clients: ClientCounts::default(),
-            closed: AtomicBool::new(false),
-        })
+        let (address, sockets) = tcp::bind(address, workers)?;
+        Ok(Self::new(ListenerAddress::Tcp(address), Doors::Tcp(sockets)))
+    }
+
+    /// Binds the path of a Unix socket for this many workers. The file of a process that has gone is replaced.
+    ///
+    /// # Errors
+    /// What the system says; "address in use" when a process listens there, "already exists" when the file there is
+    /// no socket.
+    pub fn bind_unix(path: &Path, access: UnixAccess, workers: usize) -> io::Result<Self> {
+        let door = UnixDoor::bind(path, access, workers)?;
+        Ok(Self::new(ListenerAddress::Unix(path.into()), Doors::Unix(door)))
     }
 
     /// No sockets: for configurations that are looked at, not served.
-    pub fn unbound(address: SocketAddr) -> Self {
+    pub fn unbound(address: ListenerAddress) -> Self {
+        Self::new(address, Doors::None)
+    }
+
+    fn new(address: ListenerAddress, doors: Doors) -> Self {
         Self {
             address,
-            sockets: Box::default(),
+            doors,
             connections: AtomicUsize::new(0),
             clients: ClientCounts::default(),
             closed: AtomicBool::new(false),
@@ -51,8 +79,8 @@ impl Sockets {
     }
 
     /// The address, with the real port where 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &ListenerAddress {
+        &self.address
     }
 
     /// Connections open now on this address.
@@ -65,17 +93,41 @@ impl Sockets {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Closes the socket of one worker for new connections, for all handles on it.
-    pub(crate) fn close(&self, worker: usize) {
-        self.closed.store(true, Ordering::Relaxed);
-        if let Some(socket) = self.sockets.get(worker) {
-            let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Both);
+    /// Lets others connect from now on, if this is a Unix socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn grant(&self, access: UnixAccess) -> io::Result<()> {
+        match &self.doors {
+            Doors::Unix(door) => door.grant(access),
+            Doors::Tcp(_) | Doors::None => Ok(()),
         }
     }
 
-    /// A handle on the socket of one worker.
-    pub(crate) fn of(&self, worker: usize) -> io::Result<TcpListener> {
-        self.sockets.get(worker).ok_or(io::ErrorKind::NotFound)?.try_clone()
+    /// Closes the socket of one worker for new connections, for all handles on it.
+    pub(crate) fn close(&self, worker: usize) {
+        self.closed.store(true, Ordering::Relaxed);
+        match &self.doors {
+            Doors::Tcp(sockets) => {
+                if let Some(socket) = sockets.get(worker) {
+                    let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Both);
+                }
+            }
+            Doors::Unix(door) => door.close(),
+            Doors::None => {}
+        }
+    }
+
+    /// What a worker accepts connections with.
+    pub(crate) fn acceptor(&self, worker: usize) -> io::Result<Acceptor> {
+        match &self.doors {
+            Doors::Tcp(sockets) => {
+                let socket = sockets.get(worker).ok_or(io::ErrorKind::NotFound)?.try_clone()?;
+                tokio::net::TcpListener::from_std(socket).map(Acceptor::Tcp)
+            }
+            Doors::Unix(door) => tokio::net::UnixListener::from_std(door.handle()?).map(Acceptor::Unix),
+            Doors::None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Counts a connection of this client, unless there are as many as the limits allow.
@@ -95,66 +147,6 @@ impl Sockets {
     }
 }
 
-/// Connections by client address, without a lock: addresses share cells by a keyed hash, so that with many
-/// clients one may rarely be counted together with another.
-#[derive(Debug)]
-struct ClientCounts {
-    cells: Box<[AtomicU32]>,
-    keys: RandomState,
-}
-
-impl ClientCounts {
-    const CELLS: usize = 8192;
-
-    fn of(&self, client: IpAddr) -> &AtomicU32 {
-        static NONE: AtomicU32 = AtomicU32::new(0);
-        // A client owns a whole IPv6 /64.
-        let key = match client.to_canonical() {
-            IpAddr::V4(address) => u64::from(u32::from(address)),
-            IpAddr::V6(address) => (u128::from(address) >> 64) as u64 | 1 << 63,
-        };
-        let cell = self.keys.hash_one(key) % Self::CELLS as u64;
-        usize::try_from(cell).ok().and_then(|c| self.cells.get(c)).unwrap_or(&NONE)
-    }
-}
-
-impl Default for ClientCounts {
-    fn default() -> Self {
-        Self { cells: (0..Self::CELLS).map(|_| AtomicU32::new(0)).collect(), keys: RandomState::new() }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sharing {
-    Alone,
-    WithOtherWorkers,
-}
-
-fn socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if sharing == Sharing::WithOtherWorkers {
-        socket.set_reuse_port(true)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.bind(&address.into())?;
-    // Binding alone succeeds beside a socket that only listens with SO_REUSEPORT of the same user; listening does not.
-    if sharing == Sharing::Alone {
-        socket.listen(1)?;
-    }
-    Ok(socket)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    const BACKLOG: i32 = 4096;
-    let socket = socket(address, Sharing::WithOtherWorkers)?;
-    socket.set_nonblocking(true)?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +154,7 @@ mod tests {
     #[test]
     fn an_address_in_use_is_an_error_even_with_shared_ports() {
         let first = Sockets::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let second = Sockets::bind(first.address(), 2);
+        let second = Sockets::bind(first.address().tcp().unwrap(), 2);
         assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 

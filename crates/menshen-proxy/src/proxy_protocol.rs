@@ -7,7 +7,9 @@ mod v2;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+
+use crate::client_address::UNIX;
+use crate::socket::Socket;
 
 /// The longest header that is read: a version 2 header with all the additions anybody sends.
 const LONGEST: usize = 536;
@@ -65,11 +67,22 @@ pub enum Version {
     V2,
 }
 
-/// Writes a header.
+/// Writes a header; one without addresses for a client that has none.
 pub fn write(out: &mut Vec<u8>, version: Version, addresses: Addresses) {
+    let addresses = Some(addresses).filter(|a| a.client.ip() != UNIX).map(Addresses::of_one_family);
     match version {
         Version::V1 => v1::write(out, addresses),
         Version::V2 => v2::write(out, addresses),
+    }
+}
+
+impl Addresses {
+    /// Of a server behind a Unix socket no address is known; that must not change how the client's is written.
+    fn of_one_family(self) -> Self {
+        match self.server.ip() == UNIX && self.client.is_ipv4() {
+            true => Self { server: (std::net::Ipv4Addr::UNSPECIFIED, 0).into(), ..self },
+            false => self,
+        }
     }
 }
 
@@ -85,12 +98,12 @@ fn v6(address: IpAddr) -> Ipv6Addr {
 ///
 /// # Errors
 /// The peer left, or sent something else.
-pub(crate) async fn receive(tcp: &mut TcpStream) -> Result<Option<Addresses>, Malformed> {
+pub(crate) async fn receive(socket: &mut Socket) -> Result<Option<Addresses>, Malformed> {
     let mut bytes = [0u8; LONGEST];
     let mut have = 0;
     loop {
         let room = bytes.get_mut(have..).filter(|room| !room.is_empty()).ok_or(Malformed)?;
-        let seen = tcp.peek(room).await.map_err(|_| Malformed)?;
+        let seen = socket.peek(room).await.map_err(|_| Malformed)?;
         if seen == 0 {
             return Err(Malformed);
         }
@@ -101,7 +114,7 @@ pub(crate) async fn receive(tcp: &mut TcpStream) -> Result<Option<Addresses>, Ma
             Parsed::Complete { len, .. } => len.checked_sub(have).ok_or(Malformed)?,
         };
         let part = bytes.get_mut(have..have + take).ok_or(Malformed)?;
-        tcp.read_exact(part).await.map_err(|_| Malformed)?;
+        socket.read_exact(part).await.map_err(|_| Malformed)?;
         have += take;
         if let Parsed::Complete { addresses, .. } = parsed {
             return Ok(addresses);

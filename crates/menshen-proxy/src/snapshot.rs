@@ -12,7 +12,7 @@ use menshen_http1::{HeadLimits, Underscores};
 use crate::balance::Balance;
 use crate::chain::Chain;
 use crate::condition::Condition;
-use crate::listener::Sockets;
+use crate::listener::{Sockets, UnixAccess};
 use crate::proxy_protocol;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
@@ -86,6 +86,8 @@ pub struct Listener {
     pub name: Box<str>,
     /// Its sockets, one for each worker; they outlive generations.
     pub sockets: Arc<Sockets>,
+    /// Who may connect, if it is a Unix socket.
+    pub access: UnixAccess,
     /// How it speaks TLS, if it does.
     pub tls: Option<Arc<ServerTls>>,
     /// Limits of heads.

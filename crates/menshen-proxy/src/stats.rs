@@ -247,7 +247,7 @@ pub struct WorkerCells {
     /// TLS connections that were carried to a service as they were.
     pub passed_on: Counter,
     /// TLS handshakes that came to nothing, by reason.
-    pub refused_handshakes: Codes<12>,
+    pub refused_handshakes: Codes<16>,
     /// HTTP/2 connections closed because of a flood of frames.
     pub calmed_down: Counter,
     /// Failures by code.

@@ -1,4 +1,4 @@
-//! A byte stream to a peer: TCP, TLS over it, or a Unix socket.
+//! A byte stream to a peer: a socket, or TLS over it.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -6,42 +6,38 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::buffer::{Buffer, Buffers};
+use crate::socket::Socket;
 
 /// So much is written without preparing to wait.
 const LITTLE: usize = 8 * 1024;
 
-/// A connected socket.
+/// A connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    /// Plain TCP.
-    Tcp(TcpStream),
-    /// A socket of this machine's file system.
-    Unix(UnixStream),
+    /// As it is.
+    Plain(Socket),
     /// TLS after its handshake, in either role. Boxed: plain connections must not pay for its size.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream) -> Self {
-        // Heads and first body bytes leave in one write; waiting for more would only delay them.
-        let _ = tcp.set_nodelay(true);
-        Self::Tcp(tcp)
+    pub(crate) fn new(socket: Socket) -> Self {
+        socket.send_at_once();
+        Self::Plain(socket)
     }
 
-    pub(crate) fn tls(tls: impl Into<TlsStream<TcpStream>>) -> Self {
+    pub(crate) fn tls(tls: impl Into<TlsStream<Socket>>) -> Self {
         Self::Tls(Box::new(tls.into()))
     }
 
-    /// The TCP connection at the bottom, if it is one.
-    fn tcp(&self) -> Option<&TcpStream> {
+    /// The socket at the bottom.
+    fn socket(&self) -> &Socket {
         match self {
-            Self::Tcp(tcp) => Some(tcp),
-            Self::Unix(_) => None,
-            Self::Tls(tls) => Some(tls.get_ref().0),
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref().0,
         }
     }
 
@@ -52,12 +48,13 @@ impl Stream {
                 TlsStream::Client(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
                 TlsStream::Server(s) => s.get_ref().1.alpn_protocol() == Some(b"h2"),
             },
-            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Plain(_) => false,
         }
     }
 
+    /// The address of this end; that of a Unix socket is unspecified.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.tcp()?.local_addr().ok()
+        self.socket().local()
     }
 
     /// Reads into the buffer's room; 0 means that the peer has closed its side. A buffer holds memory only while
@@ -91,26 +88,24 @@ impl Stream {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, room),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, room),
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, room),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, room),
         }
     }
 
     /// Takes bytes to be sent. Over TLS some may stay behind until [`Stream::poll_flush`].
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let tcp = match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Unix(unix) => return Pin::new(unix).poll_write(cx, bytes),
+        let socket = match self {
+            Self::Plain(socket) => socket,
             Self::Tls(tls) => return Pin::new(&mut **tls).poll_write(cx, bytes),
         };
         // Little always fits, unless much was written before: then the socket is known to be full.
         if bytes.len() <= LITTLE
-            && let Ok(n) = tcp.try_write(bytes)
+            && let Ok(n) = socket.try_write(bytes)
         {
             return Poll::Ready(Ok(n));
         }
-        Pin::new(tcp).poll_write(cx, bytes)
+        Pin::new(socket).poll_write(cx, bytes)
     }
 
     /// Takes two pieces in one call.
@@ -136,8 +131,7 @@ impl Stream {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, pieces),
-            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, pieces),
+            Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, pieces),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, pieces),
         }
     }
@@ -145,7 +139,7 @@ impl Stream {
     /// Sends what was taken.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
         }
     }
@@ -153,22 +147,20 @@ impl Stream {
     /// Ready when a read may find something.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(tcp) => tcp.poll_read_ready(cx),
-            Self::Unix(unix) => unix.poll_read_ready(cx),
+            Self::Plain(socket) => socket.poll_read_ready(cx),
             Self::Tls(tls) => {
-                let (tcp, is_drained) = match &**tls {
+                let (socket, is_drained) = match &**tls {
                     TlsStream::Client(s) => (s.get_ref().0, s.get_ref().1.wants_read()),
                     TlsStream::Server(s) => (s.get_ref().0, s.get_ref().1.wants_read()),
                 };
-                if is_drained { tcp.poll_read_ready(cx) } else { Poll::Ready(Ok(())) }
+                if is_drained { socket.poll_read_ready(cx) } else { Poll::Ready(Ok(())) }
             }
         }
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
         }
     }
@@ -180,8 +172,7 @@ impl Stream {
         let is_empty =
             |read: io::Result<usize>| matches!(read, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
         match self {
-            Self::Tcp(tcp) => is_empty(tcp.try_read(&mut byte)),
-            Self::Unix(unix) => is_empty(unix.try_read(&mut byte)),
+            Self::Plain(socket) => is_empty(socket.try_read(&mut byte)),
             // Session tickets come at any time and are no answer to anything.
             Self::Tls(tls) => {
                 let mut cx = Context::from_waker(Waker::noop());
@@ -192,8 +183,6 @@ impl Stream {
 
     /// Makes the close visible as a reset, so that a cut answer is not taken for a complete one.
     pub(crate) fn reset_on_close(&self) {
-        if let Some(tcp) = self.tcp() {
-            let _ = socket2::SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO));
-        }
+        self.socket().reset_on_close();
     }
 }

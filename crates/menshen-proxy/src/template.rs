@@ -5,6 +5,7 @@ mod escape;
 use std::fmt;
 
 use crate::Exchange;
+use crate::client_address::Shown;
 use crate::tls::TlsFact;
 
 pub use escape::push_escaped;
@@ -194,7 +195,7 @@ fn fill_fact(fact: Fact, exchange: &Exchange, out: &mut Vec<u8>) {
         Fact::Host => out.extend_from_slice(crate::condition::host_of(&exchange.request).unwrap_or_default()),
         Fact::Scheme => out.extend_from_slice(exchange.client.scheme.as_str().as_bytes()),
         Fact::Method => out.extend_from_slice(exchange.request.method_text()),
-        Fact::ClientAddress => push_display(out, exchange.client.address),
+        Fact::ClientAddress => push_display(out, Shown(exchange.client.address)),
         Fact::RequestId => out.extend_from_slice(exchange.request_id().unwrap_or_default()),
         Fact::Route => out.extend_from_slice(exchange.route().name.as_bytes()),
         Fact::Tls(fact) => {

@@ -6,7 +6,6 @@ mod spare;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,7 +20,7 @@ use crate::access_log::{AccessLog, LogEnds};
 use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::condition::UnixSeconds;
-use crate::listener::Sockets;
+use crate::listener::{ListenerAddress, Sockets};
 use crate::pool::Pools;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::WorkerStats;
@@ -397,7 +396,7 @@ fn give_memory_back() {
 /// The listeners of a worker by address.
 #[derive(Default)]
 struct Slots {
-    by_address: HashMap<SocketAddr, (Rc<Slot>, tokio::task::JoinHandle<()>), FxBuildHasher>,
+    by_address: HashMap<ListenerAddress, (Rc<Slot>, tokio::task::JoinHandle<()>), FxBuildHasher>,
 }
 
 impl Slots {
@@ -410,16 +409,16 @@ impl Slots {
                 worker: worker.clone(),
             });
             let address = listener.sockets.address();
-            match self.by_address.get(&address) {
+            match self.by_address.get(address) {
                 Some((slot, _)) if slot.has_sockets(&listener.sockets) => drop(slot.live.replace(live)),
                 _ => {
                     let slot = Rc::new(Slot::new(live));
                     let task = tokio::task::spawn_local(accept::run(worker.clone(), slot.clone()));
-                    self.by_address.insert(address, (slot, task));
+                    self.by_address.insert(address.clone(), (slot, task));
                 }
             }
         }
-        let is_configured = |a: &SocketAddr| snapshot.listeners.iter().any(|l| l.sockets.address() == *a);
+        let is_configured = |a: &ListenerAddress| snapshot.listeners.iter().any(|l| l.sockets.address() == a);
         self.by_address.retain(|address, (slot, _)| {
             let keep = is_configured(address);
             if !keep {

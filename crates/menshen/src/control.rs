@@ -87,7 +87,12 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),
             _ = certificates.tick() => publisher.warn_of_expiry(),
-            _ = files.tick() => if publisher.has_other_files() { drop(reload(&mut publisher).await) },
+            _ = files.tick() => {
+                if publisher.has_other_files() {
+                    drop(reload(&mut publisher).await);
+                }
+                publisher.warn_of_ended_lists();
+            }
         }
     }
 }

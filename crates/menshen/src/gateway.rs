@@ -12,7 +12,7 @@ use menshen_control::admin::Order;
 use menshen_control::fixed::Fixed;
 use menshen_control::publish::{First, Publisher, Shared};
 use menshen_control::{Ground, Origin};
-use menshen_proxy::{Listener, Seat, Snapshot, Wish};
+use menshen_proxy::{Listener, ListenerAddress, Seat, Snapshot, Wish};
 use tokio::sync::{mpsc as orders, oneshot, watch};
 
 use crate::control;
@@ -39,7 +39,7 @@ impl From<String> for StartError {
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    listeners: Vec<(String, SocketAddr)>,
+    listeners: Vec<(String, ListenerAddress)>,
     urls: Vec<(String, String)>,
     admin: Option<SocketAddr>,
     drain: Duration,
@@ -123,7 +123,7 @@ impl Gateway {
     }
 
     /// The listeners with their real addresses, as of the start.
-    pub fn listeners(&self) -> &[(String, SocketAddr)] {
+    pub fn listeners(&self) -> &[(String, ListenerAddress)] {
         &self.listeners
     }
 
@@ -185,14 +185,17 @@ impl Drop for Gateway {
     }
 }
 
-fn names(snapshot: &Snapshot) -> Vec<(String, SocketAddr)> {
-    snapshot.listeners.iter().map(|l| (l.name.to_string(), l.sockets.address())).collect()
+fn names(snapshot: &Snapshot) -> Vec<(String, ListenerAddress)> {
+    snapshot.listeners.iter().map(|l| (l.name.to_string(), l.sockets.address().clone())).collect()
 }
 
 fn urls(snapshot: &Snapshot) -> Vec<(String, String)> {
     let url = |l: &Listener| {
         let scheme = if l.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", l.sockets.address())
+        match l.sockets.address() {
+            ListenerAddress::Tcp(address) => format!("{scheme}://{address}"),
+            ListenerAddress::Unix(path) => format!("{scheme}+unix:{}", path.display()),
+        }
     };
     snapshot.listeners.iter().map(|l| (l.name.to_string(), url(l))).collect()
 }

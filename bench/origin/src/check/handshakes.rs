@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustls::HandshakeKind;
-use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::figures::figures;
 use crate::tally::Tally;
 use crate::tls::{Client, Handshakes, Protocol};
 use crate::wire::{Connection, Fault, connect};
@@ -65,20 +65,11 @@ pub async fn run(options: Options) -> io::Result<()> {
     }
     while tasks.join_next().await.is_some() {}
     let seconds = began.elapsed().as_secs_f64();
-    let mut latencies = shared.latencies.take();
-    latencies.sort_unstable();
-    let share = |percent: usize| latencies.get(latencies.len() * percent / 100).copied().unwrap_or(0);
     let report = shared.tally.report();
     if report["failed"] != 0 {
         eprintln!("bench-check: failures: {}", report["failures"]);
     }
-    println!(
-        "{}",
-        json!({
-            "requests": latencies.len(), "seconds": seconds, "p50": share(50), "p99": share(99),
-            "errors": report["failed"],
-        })
-    );
+    println!("{}", figures(shared.latencies.take(), seconds, report["failed"].as_u64().unwrap_or(0)));
     Ok(())
 }
 

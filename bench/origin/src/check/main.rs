@@ -3,17 +3,25 @@
 //! - `run`: closed-loop requests, slow requests and long streams for some time, counting failures by kind; the
 //!   gateway may be stopped in the middle of it;
 //! - `handshakes`: TLS connections in closed loops, one request on each, their handshakes full or resumed;
+//! - `call`: one gRPC call, before h2load makes many;
+//! - `websocket`: messages over WebSocket in closed loops;
+//! - `steady`: a well-behaved client with a fixed rate, and `attack`: one that is not;
 //! - `idle`: many connections that ask once and then stay open until standard input ends.
 //!
 //! One thread, so that "before the stop" and "after it" are facts and not guesses. The result is one line of
 //! JSON on standard output.
 
+mod attack;
+mod call;
+mod figures;
 mod handshakes;
 mod idle;
 mod reading;
 mod run;
+mod steady;
 mod tally;
 mod tls;
+mod websocket;
 mod wire;
 
 use std::process::ExitCode;
@@ -27,6 +35,14 @@ enum Command {
     Run(run::Options),
     /// TLS connections with one request each.
     Handshakes(handshakes::Options),
+    /// One gRPC call, checked.
+    Call(call::Options),
+    /// Messages over WebSocket in closed loops.
+    Websocket(websocket::Options),
+    /// A well-behaved client with a fixed rate.
+    Steady(steady::Options),
+    /// An offender.
+    Attack(attack::Options),
     /// Idle connections after one request each.
     Idle(idle::Options),
 }
@@ -45,6 +61,10 @@ fn main() -> ExitCode {
         match command {
             Command::Run(options) => run::run(options).await,
             Command::Handshakes(options) => handshakes::run(options).await,
+            Command::Call(options) => call::run(options).await,
+            Command::Websocket(options) => websocket::run(options).await,
+            Command::Steady(options) => steady::run(options).await,
+            Command::Attack(options) => attack::run(options).await,
             Command::Idle(options) => idle::run(options).await,
         }
     });

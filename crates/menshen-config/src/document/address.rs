@@ -126,14 +126,17 @@ impl FromText for Place {
     fn from_text(text: &str) -> Result<Self, Refusal> {
         match text.strip_prefix("unix:") {
             None => Address::from_text(text).map(Self::Net),
-            Some("") => {
-                Err(Refusal::new("the path of the socket is empty").hint("write `unix:/run/app.sock`"))
-            }
-            Some(path) if path.len() > LONGEST_SOCKET => {
-                Err(Refusal::new(format!("the path of a socket has at most {LONGEST_SOCKET} bytes")))
-            }
-            Some(path) => Ok(Self::Unix(path.into())),
+            Some(path) => socket_path(path).map(Self::Unix),
         }
+    }
+}
+
+/// The path of a Unix socket.
+pub(super) fn socket_path(path: &str) -> Result<Box<str>, Refusal> {
+    match path.len() {
+        0 => Err(Refusal::new("the path of the socket is empty").hint("write `unix:/run/app.sock`")),
+        1..=LONGEST_SOCKET => Ok(path.into()),
+        _ => Err(Refusal::new(format!("the path of a socket has at most {LONGEST_SOCKET} bytes"))),
     }
 }
 

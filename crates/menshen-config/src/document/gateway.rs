@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bind::ip_and_port;
 use super::{AccessLog, Forwarded, Limits, Timeouts};
 use crate::quantity::{Cidr, Duration};
 use crate::span::Spanned;
@@ -85,7 +86,7 @@ impl FromText for Admin {
     fn from_text(text: &str) -> Result<Self, Refusal> {
         match text {
             "off" => Ok(Self::Off),
-            _ => Bind::from_text(text).map(|bind| Self::At(bind.0)),
+            _ => ip_and_port(text).map(Self::At),
         }
     }
 }
@@ -103,48 +104,6 @@ text_type!(Admin, "Admin", {
     "pattern": r"^(off|.+:[0-9]+)$",
     "description": "where the admin API listens, or off",
     "examples": ["127.0.0.1:9180", "off"]
-});
-
-/// An address to listen at: `127.0.0.1:8001`, `0.0.0.0:80`, `[::]:80`. Port 0 takes any free port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Bind(pub SocketAddr);
-
-impl FromText for Bind {
-    const WHAT: &'static str = "an address such as `127.0.0.1:8001`";
-
-    fn from_text(text: &str) -> Result<Self, Refusal> {
-        let refused = || Refusal::new(format!("`{text}` is not an address to listen at"));
-        text.parse().map(Self).map_err(|_| match text.rsplit_once(':') {
-            Some(("", port)) | Some(("*", port)) => refused().hint(format!(
-                "write `0.0.0.0:{port}` for all addresses, `127.0.0.1:{port}` for this machine"
-            )),
-            Some(("localhost", port)) => refused().hint(format!("write `127.0.0.1:{port}`")),
-            Some(_) => {
-                refused().hint("write an IP address and a port, as in `127.0.0.1:8001` or `[::]:8001`")
-            }
-            None if text.parse::<std::net::IpAddr>().is_ok() => {
-                refused().hint(format!("add a port: `{text}:8001`"))
-            }
-            None => refused().hint("write an IP address and a port, as in `127.0.0.1:8001`"),
-        })
-    }
-
-    fn from_number(number: &str) -> Result<Self, Refusal> {
-        Err(Refusal::new("an address needs a host")
-            .hint(format!("write `127.0.0.1:{number}` or `0.0.0.0:{number}`")))
-    }
-}
-
-impl fmt::Display for Bind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-text_type!(Bind, "Bind", {
-    "pattern": r"^.+:[0-9]+$",
-    "description": "an IP address and a port to listen at",
-    "examples": ["127.0.0.1:8001", "0.0.0.0:80", "[::]:80"]
 });
 
 /// A name that may stand in the `Via` header field.

@@ -10,7 +10,7 @@ use crate::span::Spanned;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Listener {
-    /// The IP address and port to listen at.
+    /// The IP address and port, or the Unix socket, to listen at.
     pub bind: Spanned<Bind>,
     /// How TLS is spoken here. Default: not at all.
     #[serde(default)]

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::net::IpAddr;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -8,6 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::matching::{FieldTest, Method};
+use crate::quantity::Caller;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
 
@@ -19,7 +19,7 @@ pub struct RouteTest {
     /// Header fields of the request.
     pub headers: IndexMap<String, String>,
     /// The address the request comes from. Default: `127.0.0.1`.
-    pub client: Option<IpAddr>,
+    pub client: Option<Caller>,
     /// The body of the request.
     pub body: Option<String>,
     /// What should happen.
@@ -86,7 +86,7 @@ struct LongTest {
     headers: IndexMap<String, String>,
     /// The address the request comes from. Default: `127.0.0.1`.
     #[serde(default)]
-    client: Option<IpAddr>,
+    client: Option<Caller>,
     /// The body of the request.
     #[serde(default)]
     body: Option<String>,

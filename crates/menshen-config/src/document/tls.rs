@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
 
@@ -61,6 +62,23 @@ pub struct ClientCertificates {
     /// Whether a client may come without one. A bad one is refused in any case. Default: `required`.
     #[serde(default)]
     pub need: Need,
+    /// Files with the authorities' revocation lists, PEM or DER. Default: revocation is not looked at.
+    #[serde(default)]
+    pub crl: OneOrMany<Spanned<FilePath>>,
+    /// What happens to certificates of an authority that none of the lists is of. Default: `refused`.
+    #[serde(default)]
+    pub unlisted: Unlisted,
+}
+
+/// What happens to certificates of an authority whose revocation list is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlisted {
+    /// They are refused.
+    #[default]
+    Refused,
+    /// They are good.
+    Allowed,
 }
 
 /// Whether a client may come without a certificate.
@@ -106,6 +124,10 @@ pub struct ServiceTls {
     pub name: Option<Spanned<Box<str>>>,
     /// The certificate that is shown to it.
     pub certificate: Option<OwnCertificate>,
+    /// Files with the authorities' revocation lists, PEM or DER. Default: revocation is not looked at.
+    pub crl: OneOrMany<Spanned<FilePath>>,
+    /// What happens to certificates of an authority that none of the lists is of. Default: `refused`.
+    pub unlisted: Unlisted,
     /// The lowest version of TLS that is spoken. Default: `1.2`.
     pub minimum: TlsVersion,
 }

@@ -1,11 +1,15 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
 use crate::text::{FromText, Refusal, text_type};
 
-/// A range of addresses such as `10.0.0.0/8`, or a single one.
+/// What stands for the address of a client of a Unix socket: the unspecified address, which no other client has
+/// (RFC 4291 §2.5.2).
+pub const UNIX: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// A range of addresses such as `10.0.0.0/8`, or a single one; or `unix`, the clients of Unix sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr(pub IpNet);
 
@@ -24,6 +28,9 @@ impl FromText for Cidr {
             Refusal::new(format!("`{text}` is not an address range"))
                 .hint("write for example `10.0.0.0/8`, `192.0.2.7` or `2001:db8::/32`")
         };
+        if text == "unix" {
+            return Ok(Self(UNIX.into()));
+        }
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(address.into()));
         }
@@ -41,13 +48,16 @@ impl FromText for Cidr {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == UNIX.into() {
+            return f.write_str("unix");
+        }
         if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
     }
 }
 
 text_type!(Cidr, "Cidr", {
-    "description": "a range of addresses such as 10.0.0.0/8, or a single one",
-    "examples": ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
+    "description": "a range of addresses such as 10.0.0.0/8, or a single one; or unix: the clients of Unix sockets",
+    "examples": ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "unix"]
 });
 
 #[cfg(test)]
@@ -66,6 +76,14 @@ mod tests {
     fn a_single_address_is_a_range_of_one() {
         let net: Cidr = "::1".parse().unwrap();
         assert_eq!(net.to_string(), "::1");
+    }
+
+    #[test]
+    fn clients_of_unix_sockets_are_a_network_of_their_own() {
+        let net: Cidr = "unix".parse().unwrap();
+        assert_eq!(net.to_string(), "unix");
+        assert!(net.contains(UNIX));
+        assert!(!"0.0.0.0/0".parse::<Cidr>().unwrap().contains(UNIX));
     }
 
     #[test]

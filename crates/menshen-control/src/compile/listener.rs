@@ -1,22 +1,20 @@
 //! Listeners and the table of routes behind each.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use menshen_config::document::{
-    Bind, Listener as Written, Route as WrittenRoute, Underscores as WrittenUnderscores,
+    Listener as Written, Route as WrittenRoute, Underscores as WrittenUnderscores,
 };
 use menshen_config::{Document, Entry, Path, Problems};
 use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
 use menshen_proxy::stats::RouteStats;
-use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets};
+use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId};
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
-use super::{Purpose, order, route, settings, tls};
+use super::{Purpose, order, route, settings, sockets, tls};
 use crate::Ground;
 
 /// Requests that may be allowed at once on one HTTP/2 connection.
@@ -58,11 +56,13 @@ pub(super) fn compile(
         Some(tls) => Some(tls::listener(tls, written, &path, place, problems)?),
     };
     let table = table(name, written, &own, place, problems)?;
+    let (sockets, access) = sockets::open(&written.bind, &path, place, problems)?;
     let trusted =
         written.trusted_proxies.as_deref().or(gateway.trusted_proxies.as_deref()).unwrap_or_default();
     Some(Listener {
         name: name.into(),
-        sockets: sockets(&written.bind, &path, place, problems)?,
+        sockets,
+        access,
         tls,
         head,
         underscores: match written.underscores {
@@ -78,19 +78,6 @@ pub(super) fn compile(
     })
 }
 
-/// Two listeners on one address would share its sockets, and one of them would get nothing.
-pub(super) fn check_addresses(document: &Document, problems: &mut Problems) {
-    let mut seen: HashMap<SocketAddr, &str> = HashMap::new();
-    for (name, listener) in document.listeners.iter() {
-        if let Some(first) = seen.insert(listener.bind.0, name) {
-            let path = Path::root().key("listeners").key(name).key("bind");
-            problems
-                .error(listener.bind.span, path, format!("listener `{first}` has this address already"))
-                .hint("bind another port, or make one listener of both");
-        }
-    }
-}
-
 /// The listener's own filters, shared by all its routes.
 fn own_steps(
     name: &str,
@@ -101,41 +88,6 @@ fn own_steps(
     let services = |service: &str| place.services.number(service);
     let scope = Scope { variables: None, services: &services, prefix: &format!("{name}.") };
     place.chains.steps(&written.filters, &scope, problems)
-}
-
-fn sockets(
-    bind: &menshen_config::Spanned<Bind>,
-    path: &Path,
-    place: &Place<'_, '_>,
-    problems: &mut Problems,
-) -> Option<Arc<Sockets>> {
-    let address: SocketAddr = bind.0;
-    if place.purpose == Purpose::Check {
-        return Some(Arc::new(Sockets::unbound(address)));
-    }
-    let workers = place.ground.workers;
-    match place.ground.sockets.try_get(address, |s| !s.is_closed(), || Sockets::bind(address, workers)) {
-        Ok(sockets) => Some(sockets),
-        Err(e) => {
-            let (what, hint) = match e.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    ("something else listens there already".to_owned(), "stop it, or bind another port")
-                }
-                std::io::ErrorKind::PermissionDenied => (
-                    "no permission for this port".to_owned(),
-                    "ports below 1024 need CAP_NET_BIND_SERVICE, or bind a higher one",
-                ),
-                std::io::ErrorKind::AddrNotAvailable => {
-                    ("this machine does not have that address".to_owned(), "bind 0.0.0.0 for all addresses")
-                }
-                _ => (e.to_string(), "check the address"),
-            };
-            problems
-                .error(bind.span, path.key("bind"), format!("cannot listen on {address}: {what}"))
-                .hint(hint);
-            None
-        }
-    }
 }
 
 fn table(

@@ -5,6 +5,7 @@ mod files;
 mod host;
 mod listener;
 mod passthrough;
+mod revocation;
 mod service;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Format, Members};
+use crate::client_address::Shown;
 use crate::snapshot::{Endpoint, Service};
 use crate::worker::Live;
 
@@ -36,7 +37,7 @@ impl<'a> PassageLine<'a> {
             worker.clock.write_rfc3339(self.started, m.out);
             m.out.push(b'"');
         }
-        m.shown("client", self.client);
+        m.shown("client", Shown(self.client));
         m.optional("server-name", self.server_name.map(str::as_bytes));
         m.text("service", service.name.as_bytes());
         m.optional("endpoint", self.endpoint.map(|e| e.authority.as_bytes()));

@@ -46,7 +46,10 @@ fn port_of(text: &str) -> Option<u16> {
     if is_plain { text.parse().ok() } else { None }
 }
 
-pub(super) fn write(out: &mut Vec<u8>, Addresses { client, server }: Addresses) {
+pub(super) fn write(out: &mut Vec<u8>, addresses: Option<Addresses>) {
+    let Some(Addresses { client, server }) = addresses else {
+        return out.extend_from_slice(b"PROXY UNKNOWN\r\n");
+    };
     let line = match (client.ip(), server.ip()) {
         (IpAddr::V4(a), IpAddr::V4(b)) => format!("TCP4 {a} {b} {} {}", client.port(), server.port()),
         (a, b) => format!("TCP6 {} {} {} {}", v6(a), v6(b), client.port(), server.port()),

@@ -10,6 +10,7 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const HEADER: usize = 16;
 const LOCAL: u8 = 0x20;
 const PROXY: u8 = 0x21;
+const UNSPECIFIED: u8 = 0;
 const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 
@@ -64,8 +65,11 @@ fn ports(client: IpAddr, server: IpAddr, bytes: &[u8]) -> Option<Addresses> {
     })
 }
 
-pub(super) fn write(out: &mut Vec<u8>, Addresses { client, server }: Addresses) {
+pub(super) fn write(out: &mut Vec<u8>, addresses: Option<Addresses>) {
     out.extend_from_slice(SIGNATURE);
+    let Some(Addresses { client, server }) = addresses else {
+        return out.extend_from_slice(&[PROXY, UNSPECIFIED, 0, 0]);
+    };
     match (client.ip(), server.ip()) {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
             out.extend_from_slice(&[PROXY, TCP4, 0, 12]);

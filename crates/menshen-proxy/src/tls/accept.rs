@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::facts::TlsFacts;
@@ -13,6 +12,7 @@ use super::passthrough::Passage;
 use super::refused::Refused;
 use super::server::{ServerName, ServerTls};
 use crate::buffer::{Buffer, Buffers, Size};
+use crate::socket::Socket;
 use crate::stream::Stream;
 
 /// What came of greeting a client.
@@ -27,14 +27,14 @@ pub(crate) enum Greeted {
 pub(crate) async fn accept(
     tls: &ServerTls,
     buffers: &Buffers,
-    mut tcp: TcpStream,
+    mut socket: Socket,
 ) -> Result<Greeted, Refused> {
     // Who has said nothing yet holds no buffer.
-    if tcp.readable().await.is_err() {
+    if socket.readable().await.is_err() {
         return Err(Refused::NotTls);
     }
     let mut hello = buffers.take(Size::Small);
-    let accepted = match read_hello(&mut tcp, &mut hello).await {
+    let accepted = match read_hello(&mut socket, &mut hello).await {
         Ok(accepted) => accepted,
         Err(refused) => {
             buffers.give(hello);
@@ -44,18 +44,18 @@ pub(crate) async fn accept(
     let name = accepted.client_hello().server_name().map(Box::from);
     let host = match tls.named(name.as_deref()) {
         Some(ServerName::There(to)) => {
-            return Ok(Greeted::There(Passage { client: Stream::new(tcp), hello, name, to }));
+            return Ok(Greeted::There(Passage { client: Stream::new(socket), hello, name, to }));
         }
         Some(ServerName::Here(host)) => host,
         None => {
             buffers.give(hello);
-            refuse(&mut tcp, UNRECOGNIZED_NAME).await;
+            refuse(&mut socket, UNRECOGNIZED_NAME).await;
             return Err(Refused::UnknownName);
         }
     };
     buffers.give(hello);
     let config = Arc::clone(&host.config);
-    match StartHandshake::from_parts(accepted, tcp).into_stream(config).await {
+    match StartHandshake::from_parts(accepted, socket).into_stream(config).await {
         Ok(stream) => {
             let facts = TlsFacts::of(stream.get_ref().1, host);
             Ok(Greeted::Here(Stream::tls(stream), facts))
@@ -69,15 +69,15 @@ pub(crate) async fn accept(
 
 /// Reads until the hello is complete. What was read stays in the buffer, whose size is the longest hello that is taken: one
 /// with post-quantum keys takes about 2 KiB.
-async fn read_hello(tcp: &mut TcpStream, hello: &mut Buffer) -> Result<Accepted, Refused> {
+async fn read_hello(socket: &mut Socket, hello: &mut Buffer) -> Result<Accepted, Refused> {
     let mut acceptor = Acceptor::default();
     loop {
         let known = hello.len();
-        let n = tcp.read(hello.room()).await.unwrap_or(0);
+        let n = socket.read(hello.room()).await.unwrap_or(0);
         hello.filled(n);
         let mut new = hello.data().get(known..).unwrap_or_default();
         if hello.data().first().is_some_and(|record| *record != HANDSHAKE_RECORD) {
-            explain_to_plain_http(tcp, hello.data()).await;
+            explain_to_plain_http(socket, hello.data()).await;
             return Err(Refused::NotTls);
         }
         if n == 0 || feed(&mut acceptor, &mut new).is_err() {
@@ -90,7 +90,7 @@ async fn read_hello(tcp: &mut TcpStream, hello: &mut Buffer) -> Result<Accepted,
                 tracing::debug!(%error, "a TLS hello was refused");
                 let mut out = Vec::new();
                 if alert.write_all(&mut out).is_ok() {
-                    refuse(tcp, &out).await;
+                    refuse(socket, &out).await;
                 }
                 return Err(Refused::of(&error));
             }
@@ -120,14 +120,14 @@ content-length: 122\r\nconnection: close\r\n\r\n\
 \"code\":\"https-expected\"}\n";
 
 /// People type `http://host:8443`; an alert in TLS would tell them nothing.
-async fn explain_to_plain_http(tcp: &mut TcpStream, bytes: &[u8]) {
+async fn explain_to_plain_http(socket: &mut Socket, bytes: &[u8]) {
     if bytes.first().is_some_and(u8::is_ascii_uppercase) {
-        refuse(tcp, SPEAK_HTTPS).await;
+        refuse(socket, SPEAK_HTTPS).await;
     }
 }
 
 /// Says why, as far as the socket takes it at once, and closes.
-pub(super) async fn refuse(tcp: &mut TcpStream, why: &[u8]) {
-    let _ = tcp.write(why).await;
-    let _ = tcp.shutdown().await;
+pub(super) async fn refuse(socket: &mut Socket, why: &[u8]) {
+    let _ = socket.write(why).await;
+    let _ = socket.shutdown().await;
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::socket::Socket;
 use crate::stream::Stream;
 
 /// How an endpoint is spoken to over TLS.
@@ -22,7 +22,7 @@ pub struct ServiceTls {
 ///
 /// # Errors
 /// What rustls says, such as that the certificate is for another name.
-pub(crate) async fn connect(tls: &ServiceTls, tcp: TcpStream) -> std::io::Result<Stream> {
+pub(crate) async fn connect(tls: &ServiceTls, socket: Socket) -> std::io::Result<Stream> {
     let connector = TlsConnector::from(Arc::clone(&tls.config));
-    connector.connect(tls.name.clone(), tcp).await.map(Stream::tls)
+    connector.connect(tls.name.clone(), socket).await.map(Stream::tls)
 }

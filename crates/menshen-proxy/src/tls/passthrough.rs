@@ -15,6 +15,7 @@ use crate::buffer::Buffer;
 use crate::h1::tunnel;
 use crate::proxy_protocol::{self, Addresses};
 use crate::snapshot::{Endpoint, EndpointAddress, Service, ServiceId};
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::worker::{Live, Slot, Worker};
 
@@ -110,16 +111,16 @@ async fn connect(
 
 /// Connects to an endpoint and tells it who the client is, if it wants to know. TLS is the client's affair.
 async fn open(endpoint: &Endpoint, addresses: Addresses) -> io::Result<Stream> {
-    let mut tcp = match &endpoint.address {
-        EndpointAddress::Tcp(address) => TcpStream::connect(*address).await?,
-        EndpointAddress::Unix(path) => return UnixStream::connect(path).await.map(Stream::Unix),
+    let mut socket = match &endpoint.address {
+        EndpointAddress::Tcp(address) => Socket::Tcp(TcpStream::connect(*address).await?),
+        EndpointAddress::Unix(path) => Socket::Unix(UnixStream::connect(path).await?),
     };
     if let Some(version) = endpoint.introduction {
         let mut header = Vec::new();
         proxy_protocol::write(&mut header, version, addresses);
-        tcp.write_all(&header).await?;
+        socket.write_all(&header).await?;
     }
-    Ok(Stream::new(tcp))
+    Ok(Stream::new(socket))
 }
 
 /// Counts a tunnel at its service as long as it lives.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{Error, PeerIncompatible};
+use rustls::{CertificateError, Error, PeerIncompatible};
 
 /// Why a handshake came to nothing, as counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,11 @@ pub(crate) enum Refused {
     Protocol,
     /// The client showed no certificate, or a bad one.
     ClientCertificate,
+    /// The client's certificate was revoked.
+    Revoked,
+    /// Whether the client's certificate was revoked is not known: the list of its authority is out of date, not signed by it,
+    /// or not there.
+    NotListed,
     /// The client did not like what it got, such as our certificate.
     ByClient,
     /// Something else.
@@ -36,6 +41,8 @@ impl Refused {
             Self::Version => "version",
             Self::Protocol => "protocol",
             Self::ClientCertificate => "client-certificate",
+            Self::Revoked => "revoked",
+            Self::NotListed => "revocation-unknown",
             Self::ByClient => "by-client",
             Self::Failed => "failed",
             Self::TooSlow => "too-slow",
@@ -55,8 +62,15 @@ impl Refused {
 
     /// What an error of rustls comes down to.
     pub(crate) fn of(error: &Error) -> Self {
-        use PeerIncompatible as P;
+        use {CertificateError as C, PeerIncompatible as P};
         match error {
+            Error::InvalidCertificate(C::Revoked) => Self::Revoked,
+            Error::InvalidCertRevocationList(_)
+            | Error::InvalidCertificate(
+                C::UnknownRevocationStatus
+                | C::ExpiredRevocationList
+                | C::ExpiredRevocationListContext { .. },
+            ) => Self::NotListed,
             Error::NoCertificatesPresented | Error::InvalidCertificate(_) => Self::ClientCertificate,
             Error::NoApplicationProtocol => Self::Protocol,
             Error::AlertReceived(_) => Self::ByClient,

@@ -1,9 +1,9 @@
 //! `menshen explain METHOD URL`.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use clap::Args;
+use menshen_config::quantity::Caller;
 use menshen_control::explain::{Explainer, Explanation, Question};
 use menshen_proxy::routes::Considered;
 
@@ -20,9 +20,9 @@ pub(super) struct Options {
     /// A field of the request, as `Name: value`; may be given several times.
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     headers: Vec<String>,
-    /// The address the request comes from.
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    client: IpAddr,
+    /// The address the request comes from, or `unix`.
+    #[arg(long, default_value_t = Caller::default())]
+    client: Caller,
     /// The listener it arrives at; the first one where it is not given.
     #[arg(long)]
     listener: Option<String>,
@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         method: options.method.clone(),
         url: options.url.clone(),
         headers: headers.collect::<Result<_, String>>()?,
-        client: options.client,
+        client: options.client.0,
         listener: options.listener.clone(),
     };
     print(&Explainer::new(&compiled).explain(&question)?);

@@ -1,7 +1,6 @@
 //! `menshen test`: the tests written beside the routes.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -61,7 +60,7 @@ fn check(test: &RouteTest, explainer: &Explainer, listener: Option<String>) -> R
         method: test.request.method.as_str().to_owned(),
         url: test.request.target.to_string(),
         headers: test.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
-        client: test.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        client: test.client.unwrap_or_default().0,
         listener,
     };
     let seen = explainer.explain(&question).map_err(|e| vec![e])?;

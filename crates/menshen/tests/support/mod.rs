@@ -46,6 +46,23 @@ pub fn certificate_until(names: &[&str], year: i32) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
+/// The certificate of an authority, and its list of nobody revoked.
+fn authority_with_list() -> (String, String) {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+    let list = rcgen::CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2020, 1, 1),
+        next_update: rcgen::date_time_ymd(2200, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    (authority.pem(), list.signed_by(&authority).unwrap().pem().unwrap())
+}
+
 /// A folder with files, in which `menshen` is run.
 pub struct Folder(tempfile::TempDir);
 
@@ -75,7 +92,9 @@ impl Folder {
             folder.write(&format!("certs/{name}.key"), key);
         }
         for authority in ["people", "services"] {
-            folder.write(&format!("certs/{authority}.pem"), certificate(&[]).0);
+            let (certificate, revoked) = authority_with_list();
+            folder.write(&format!("certs/{authority}.pem"), certificate);
+            folder.write(&format!("certs/{authority}.crl"), revoked);
         }
         folder
     }

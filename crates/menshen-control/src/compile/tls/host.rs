@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use menshen_config::document::{
-    Certificate, ClientCertificates, ClientProtocol, ListenerTls, Need, TlsVersion,
+    Certificate, ClientCertificates, ClientProtocol, ListenerTls, Need, TlsVersion, Unlisted,
 };
 use menshen_config::matching::HostPattern;
 use menshen_config::{Path, Spanned};
 use menshen_proxy::condition::UnixSeconds;
 use menshen_proxy::tls::{HostTls, ServerNames};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::files::Files;
+use super::revocation::Lists;
 use super::{fingerprint, provider, versions};
 use crate::Ground;
 
@@ -125,17 +126,26 @@ fn verifier(
 ) -> Option<(Arc<dyn ClientCertVerifier>, u64)> {
     let roots: RootCertStore = files.authorities(&clients.ca, &path.key("ca"))?;
     let subjects: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
-    let print = fingerprint((subjects, clients.need));
+    let Lists { lists, revoked } = files.revocation_lists(&clients.crl, &path.key("crl"))?;
+    let print = fingerprint((subjects, clients.need, revoked, clients.unlisted));
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let builder = match clients.need {
         Need::Required => builder,
         Need::Optional => builder.allow_unauthenticated(),
     };
+    let builder = builder.with_crls(lists).enforce_revocation_expiration();
+    let builder = match clients.unlisted {
+        Unlisted::Refused => builder,
+        Unlisted::Allowed => builder.allow_unknown_revocation_status(),
+    };
     match builder.build() {
         Ok(verifier) => Some((verifier, print)),
         Err(error) => {
-            let message = format!("{}: {error}", clients.ca.value);
-            files.problems.error(clients.ca.span, path.key("ca"), message);
+            let (file, key) = match (&error, clients.crl.first()) {
+                (VerifierBuilderError::InvalidCrl(_), Some(crl)) => (crl, "crl"),
+                _ => (&clients.ca, "ca"),
+            };
+            files.problems.error(file.span, path.key(key), format!("{}: {error}", file.value));
             None
         }
     }

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use menshen_config::document::{Place, ServiceTls as Written};
+use menshen_config::document::{Place, ServiceTls as Written, Unlisted};
 use menshen_config::{Path, Problems, Span};
 use menshen_proxy::HttpVersion;
 use menshen_proxy::tls::ServiceTls;
-use rustls::pki_types::ServerName;
+use rustls::client::WebPkiServerVerifier;
+use rustls::pki_types::{CertificateRevocationListDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::files::Files;
+use super::revocation::Lists;
 use super::{fingerprint, provider, versions};
 use crate::Ground;
 
@@ -53,17 +55,26 @@ impl Identity {
             None => None,
             Some(own) => Some(files.certified_key(&own.chain, &own.key, &path.key("certificate"))?),
         };
+        let Lists { lists, .. } = files.revocation_lists(&written.crl, &path.key("crl"))?;
+        // A list that was only renewed counts too: what is kept under this number has it inside.
+        let revocation = (lists.iter().map(|l| l.to_vec()).collect::<Vec<_>>(), written.unlisted);
         let believed: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
         let shown: Option<Vec<u8>> = own.as_ref().and_then(|k| k.end_entity_cert().ok()).map(|c| c.to_vec());
-        let fingerprint =
-            fingerprint((believed, shown, written.minimum, version, written.name.as_ref().map(|n| &n.value)));
+        let fingerprint = fingerprint((
+            believed,
+            shown,
+            written.minimum,
+            version,
+            written.name.as_ref().map(|n| &n.value),
+            revocation,
+        ));
         let config = ground.service_tls.try_get(
             fingerprint,
             |_| true,
             || {
                 let builder = ClientConfig::builder_with_provider(provider())
                     .with_protocol_versions(versions(written.minimum))?
-                    .with_root_certificates(roots);
+                    .with_webpki_verifier(verifier(roots, lists, written.unlisted)?);
                 let mut config = match own {
                     Some(key) => {
                         builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
@@ -88,6 +99,21 @@ impl Identity {
         let name = self.name.clone().or_else(|| server_name(&address.host))?;
         Some(ServiceTls { config: self.config.clone(), name })
     }
+}
+
+/// Who verifies the certificates of a service.
+fn verifier(
+    roots: Arc<RootCertStore>,
+    lists: Vec<CertificateRevocationListDer<'static>>,
+    unlisted: Unlisted,
+) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    let builder = WebPkiServerVerifier::builder_with_provider(roots, provider());
+    let builder = builder.with_crls(lists).enforce_revocation_expiration();
+    let builder = match unlisted {
+        Unlisted::Refused => builder,
+        Unlisted::Allowed => builder.allow_unknown_revocation_status(),
+    };
+    builder.build().map_err(|e| rustls::Error::General(e.to_string()))
 }
 
 fn server_name(text: &str) -> Option<ServerName<'static>> {

@@ -1,6 +1,6 @@
 //! What a client says about itself (dangers 8), and fields of one hop (dangers 9).
 
-use menshen_e2e::{Client, Fields, Origin, TestGateway};
+use menshen_e2e::{Client, Fields, Origin, Pair, TestGateway};
 
 /// The fields that the service gets.
 fn at_service(gateway: &TestGateway, origin: &Origin, fields: &str) -> Fields {
@@ -21,6 +21,16 @@ fn gateway(section: &str) -> (Origin, TestGateway) {
 
 const ALL_ON: &str = "  forwarded: { x-real-ip: on, forwarded: on }\n";
 const TRUSTING: &str = "  trusted-proxies: [127.0.0.0/8, 10.0.0.0/8]\n";
+
+/// The scheme of this process's clients.
+fn scheme() -> &'static str {
+    if Pair::current().client.is_tls() { "https" } else { "http" }
+}
+
+/// What the gateway adds to Via.
+fn via() -> String {
+    format!("{} front", if Pair::current().client.is_h2() { "2.0" } else { "1.1" })
+}
 
 #[test]
 fn an_untrusted_client_cannot_speak_for_a_gateway() {
@@ -49,12 +59,13 @@ fn an_untrusted_client_cannot_speak_for_a_gateway() {
             assert!(!seen.to_string().contains("evil"), "{name}:\n{seen}");
             assert_eq!(seen.get("x-forwarded-for"), Some("127.0.0.1"));
             assert_eq!(seen.get("x-forwarded-host"), Some("front"));
-            assert_eq!(seen.get("x-forwarded-proto"), Some("http"));
+            assert_eq!(seen.get("x-forwarded-proto"), Some(scheme()));
             assert_eq!(seen.get("x-forwarded-port"), Some(port.to_string().as_str()));
             assert_eq!(seen.get("x-forwarded-prefix"), Some("/p"));
             assert_eq!(seen.get("x-real-ip"), Some("127.0.0.1"));
-            assert_eq!(seen.get("forwarded"), Some("for=127.0.0.1;host=\"front\";proto=http"));
-            assert_eq!(seen.get("via"), Some("1.1 front"));
+            let forwarded = format!("for=127.0.0.1;host=\"front\";proto={}", scheme());
+            assert_eq!(seen.get("forwarded"), Some(forwarded.as_str()));
+            assert_eq!(seen.get("via"), Some(via().as_str()));
         }
     }
 }
@@ -75,7 +86,7 @@ fn what_a_trusted_proxy_says_is_continued() {
     assert_eq!(seen.get("x-forwarded-port"), Some("443"));
     assert_eq!(seen.get("x-forwarded-prefix"), Some("/outer/p"));
     assert_eq!(seen.get("x-real-ip"), Some("203.0.113.9"), "the rightmost address that is not trusted");
-    assert_eq!(seen.get("via"), Some("1.1 edge, 1.1 front"));
+    assert_eq!(seen.get("via"), Some(format!("1.1 edge, {}", via()).as_str()));
     assert!(seen.get("forwarded").unwrap().starts_with("for=203.0.113.9, for=127.0.0.1"), "{seen}");
 }
 

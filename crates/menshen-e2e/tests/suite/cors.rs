@@ -11,7 +11,7 @@ fn allowed(response: &Response) -> Option<&str> {
 }
 
 /// A gateway in front of a service that has ideas of its own about CORS.
-fn gateway(filters: &str) -> (TestGateway, Origin) {
+fn gateway(filters: &str) -> (TestGateway, Origin, Origin) {
     let origin = Origin::answering(|_| {
         let own = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nACCESS-CONTROL-EXPOSE-HEADERS: x-secret\r\nVary: Accept\r\n";
         reply_with("200 OK", own, "content")
@@ -31,12 +31,12 @@ fn gateway(filters: &str) -> (TestGateway, Origin) {
         "
     );
     let refusing = Origin::refusing();
-    (TestGateway::start(&document, &[&origin, &refusing]), origin)
+    (TestGateway::start(&document, &[&origin, &refusing]), origin, refusing)
 }
 
 #[test]
 fn the_gateway_has_the_last_word_on_what_pages_may_read() {
-    let (gateway, origin) = gateway("");
+    let (gateway, origin, _refusing) = gateway("");
     let mut client = Client::of(&gateway);
     let response = client.ask("GET /r", &[PAGE]);
     assert_eq!((response.text().as_str(), allowed(&response)), ("content", Some("https://app.test")));
@@ -61,7 +61,7 @@ fn the_gateway_has_the_last_word_on_what_pages_may_read() {
 
 #[test]
 fn a_preflight_is_answered_before_anybody_else_is_asked() {
-    let (gateway, origin) = gateway("- ip-deny: 127.0.0.0/8");
+    let (gateway, origin, _refusing) = gateway("- ip-deny: 127.0.0.0/8");
     let mut client = Client::of(&gateway);
     for target in ["/r", "/get", "/nowhere"] {
         let response = client.ask(&format!("OPTIONS {target}"), &PREFLIGHT);
@@ -79,7 +79,7 @@ fn a_preflight_is_answered_before_anybody_else_is_asked() {
 
 #[test]
 fn pages_may_read_why_something_failed() {
-    let (gateway, _origin) = gateway(
+    let (gateway, _origin, _refusing) = gateway(
         "- { ip-deny: 127.0.0.0/8, when: { headers: { x-deny: present } } }\n              - { rate-limit: 1/h, when: { headers: { x-limit: present } } }",
     );
     let failures: [(&str, &[&str], u16); 7] = [
