@@ -203,6 +203,7 @@ fn chain(yaml: &str, keep: &Keep) -> (Chain, Problems) {
             place: item.path.as_str(),
             variables: None,
             services: &services,
+            files: &|name| std::fs::read(name).map_err(|error| format!("{name}: {error}")),
             keep,
             workers: 1,
         };

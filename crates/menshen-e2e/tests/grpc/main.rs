@@ -9,6 +9,7 @@ mod deadlines;
 mod echo;
 mod failures;
 mod interop;
+mod json;
 mod service;
 mod stage;
 mod web;

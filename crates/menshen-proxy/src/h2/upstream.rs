@@ -329,7 +329,7 @@ fn request(
     let mut text = worker.take_bytes();
     forwarding::write_request(&mut text, exchange, route, aim, content)?;
     let mut scratch = Vec::new();
-    let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
+    let (method, target) = exchange.asked(route, aim.base, &mut scratch)?;
     let mut request = Request::new(());
     let mut authority = None;
     for line in text.split(|b| *b == b'\n').skip(1) {
@@ -357,7 +357,7 @@ fn request(
         .path_and_query(target)
         .build();
     *request.uri_mut() = uri.map_err(|_| Failure::BadRewrite)?;
-    let method = ::http::Method::from_bytes(exchange.request.method_text());
+    let method = ::http::Method::from_bytes(method);
     *request.method_mut() = method.map_err(|_| Failure::BadRewrite)?;
     *request.version_mut() = ::http::Version::HTTP_2;
     Ok(request)
