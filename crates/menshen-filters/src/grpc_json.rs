@@ -230,8 +230,8 @@ impl GrpcJson {
         fields.remove_named(b"grpc-timeout");
         if let Some(total) = exchange.timeouts.total {
             let left = total.saturating_sub(exchange.started.elapsed());
-            // At most eight digits.
-            let value = match u32::try_from(left.as_millis()) {
+            // At most eight digits. Rounded up: the deadline of the gateway is told better than that of the service.
+            let value = match u32::try_from(left.as_millis() + 1) {
                 Ok(millis @ ..=99_999_999) => format!("{millis}m"),
                 _ => format!("{}S", left.as_secs().min(99_999_999)),
             };
@@ -297,6 +297,9 @@ impl PostFilter for GrpcJson {
             Body::Empty => Bytes::new(),
         };
         let status = GrpcStatus::of(&reply.head.fields).ok_or(Failure::BadResponseBody)?;
+        if status == GrpcStatus::CANCELLED && is_over(exchange) {
+            return Err(Failure::TotalTimeout);
+        }
         if status != GrpcStatus::OK {
             let pool = binding.rpc.output.parent_pool();
             let failed = Failed::of(&reply.head.fields, status, pool, &self.printer);
@@ -323,6 +326,11 @@ impl PostFilter for GrpcJson {
         reply.body = Body::Full(json.into());
         Ok(())
     }
+}
+
+/// True when the time for the request is over: some services call that cancelled, and may see it first.
+fn is_over(exchange: &Exchange) -> bool {
+    exchange.timeouts.total.is_some_and(|total| exchange.started.elapsed() >= total)
 }
 
 /// Takes away what is only for callers of gRPC.

@@ -27,6 +27,7 @@ const DOCUMENT: &str = "
       library:
         match: /**
         to: 'h2c://{service}'
+        encoded-slashes: allow
         filters: [ grpc-json: { descriptors: '{file}' {more} } ]
 ";
 

@@ -33,7 +33,8 @@ impl GrpcStatus {
     pub const COUNT: usize = 18;
     /// The call succeeded.
     pub const OK: Self = Self(0);
-    pub(crate) const CANCELLED: Self = Self(1);
+    /// Nobody waits for the answer any more.
+    pub const CANCELLED: Self = Self(1);
     pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
     pub(crate) const RESOURCE_EXHAUSTED: Self = Self(8);
