@@ -10,7 +10,7 @@ use menshen_proxy::http1::{HeadLimits, Underscores};
 use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
+    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, GrpcStatuses, HostPolicy, Listener,
     ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
 };
 
@@ -55,6 +55,7 @@ impl Try {
             timeouts: Timeouts::default(),
             body_limit: u64::MAX,
             encoded_slashes: EncodedSlashes::default(),
+            retry: GrpcStatuses::default(),
             trailers: Box::default(),
             stats: Arc::new(RouteStats::new(1)),
         };

@@ -12,7 +12,7 @@ const TIMEOUT: &[u8] = b"grpc-timeout";
 
 mod status;
 
-pub use status::GrpcStatus;
+pub use status::{GrpcStatus, GrpcStatuses};
 
 /// True when a message says that it is gRPC, whatever the encoding of its messages.
 pub fn is_grpc(fields: &Fields) -> bool {

@@ -49,6 +49,13 @@ impl Kept {
         self.sent = 0;
     }
 
+    /// An answer has begun: nothing more need be kept.
+    pub(crate) fn settle(&mut self) {
+        if self.rest().is_empty() && self.more != More::Nothing {
+            *self = Self { bytes: Vec::new(), sent: 0, more: More::Lost };
+        }
+    }
+
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }

@@ -1,5 +1,7 @@
 //! The life of a request, from its head to its last byte.
 
+mod again;
+
 use std::sync::Arc;
 
 use menshen_http1::{FieldName, Method, RequestFraming, ResponseFraming};
@@ -185,6 +187,7 @@ async fn call_service<D: Downstream>(
     limit_content(exchange, client)?;
     hold_content(exchange, client).await?;
     let route = live.route(exchange.route);
+    again::keep_content(exchange, route);
     let mut result = Err(Failure::NoEndpoint);
     let mut failed = [0; MAX_ATTEMPTS];
     for tried in 0..MAX_ATTEMPTS {
@@ -194,10 +197,16 @@ async fn call_service<D: Downstream>(
         }
         let aim = Aim { service, endpoint, host: &route.host, base };
         result = attempt(exchange, client, live, &aim).await;
-        match result {
-            Err(failure) if may_retry(failure, exchange, client) => {}
+        match &result {
+            Err(failure) if may_retry(*failure, exchange, client) => {}
+            Ok(answer) if again::may_ask(answer, exchange, route, tried) => {
+                again::pause(exchange, client, tried).await?;
+            }
             _ => break,
         }
+    }
+    if let Some(kept) = &mut exchange.kept {
+        kept.settle();
     }
     result
 }

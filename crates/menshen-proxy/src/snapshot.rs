@@ -12,6 +12,7 @@ use menshen_http1::{HeadLimits, Underscores};
 use crate::balance::Balance;
 use crate::chain::Chain;
 use crate::condition::Condition;
+use crate::grpc::GrpcStatuses;
 use crate::listener::Sockets;
 use crate::proxy_protocol;
 use crate::rewrite::Rewrite;
@@ -200,6 +201,8 @@ pub struct Route {
     pub forwarding: Forwarding,
     /// How long its exchanges may take.
     pub timeouts: Timeouts,
+    /// The statuses of gRPC with which a call is sent again.
+    pub retry: GrpcStatuses,
     /// The largest request content, in bytes.
     pub body_limit: u64,
     /// Whether `%2F` in the path is passed on.

@@ -12,7 +12,7 @@ use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
 use menshen_proxy::stats::RouteStats;
-use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets};
+use menshen_proxy::{Action, EncodedSlashes, GrpcStatuses, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets};
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
@@ -216,6 +216,7 @@ fn fallback(name: &str, chain: &Arc<menshen_proxy::chain::Chain>, place: &Place<
         timeouts: menshen_proxy::Timeouts::default(),
         body_limit: 0,
         encoded_slashes: EncodedSlashes::Allow,
+        retry: GrpcStatuses::default(),
         trailers: Box::default(),
     }
 }

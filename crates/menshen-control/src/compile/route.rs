@@ -43,6 +43,8 @@ pub(super) fn compile(
         [written.timeouts.as_deref(), service.and_then(|s| place.services.timeouts(s))],
         [&behind.listener.timeouts, &gateway.timeouts],
     );
+    let retry = written.retry.as_deref().or_else(|| service.and_then(|s| place.services.retry(s)));
+    let retry = retry.map(settings::retry).unwrap_or_default();
     let host = match written.host.as_ref().map(|h| &h.value) {
         Some(RouteHost::Keep) => HostPolicy::Keep,
         Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
@@ -58,6 +60,7 @@ pub(super) fn compile(
         host,
         forwarding: settings::forwarding([&written.forwarded, &gateway.forwarded]),
         timeouts,
+        retry,
         body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
         encoded_slashes: match written.encoded_slashes {
             WrittenSlashes::Refuse => EncodedSlashes::Refuse,

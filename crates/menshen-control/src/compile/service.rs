@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
+    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Retry,
     Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
@@ -79,6 +79,10 @@ impl Services {
 
     pub(super) fn timeouts(&self, id: ServiceId) -> Option<&CallTimeouts> {
         self.written(id).map(|w| &w.timeouts)
+    }
+
+    pub(super) fn retry(&self, id: ServiceId) -> Option<&Retry> {
+        self.written(id).map(|w| &w.retry)
     }
 
     pub(super) fn host(&self, id: ServiceId) -> HostPolicy {

@@ -53,12 +53,17 @@ impl GrpcStatus {
     pub fn of(fields: &Fields) -> Option<Self> {
         let text = fields.get_named(b"grpc-status")?;
         let number = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
-        Some(number.filter(|n| *n < Self::OTHER.0).map_or(Self::OTHER, Self))
+        Some(number.and_then(Self::numbered).unwrap_or(Self::OTHER))
     }
 
     /// The status with this name, such as `not-found`.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|status| status.name() == name && *status != Self::OTHER)
+    }
+
+    /// The status with this number, if it has a name.
+    pub fn numbered(number: u8) -> Option<Self> {
+        (number < Self::OTHER.0).then_some(Self(number))
     }
 
     /// Its number; 17 for `other`.
@@ -74,6 +79,28 @@ impl GrpcStatus {
     /// The status of HTTP that says the same (google/rpc/code.proto).
     pub fn http_status(self) -> u16 {
         TABLE.get(usize::from(self.0)).map_or(500, |(_, status)| *status)
+    }
+}
+
+/// A set of statuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrpcStatuses(u32);
+
+impl GrpcStatuses {
+    /// True when there is none in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// True when the status is in it.
+    pub fn contains(self, status: GrpcStatus) -> bool {
+        self.0 & 1 << status.0 != 0
+    }
+}
+
+impl FromIterator<GrpcStatus> for GrpcStatuses {
+    fn from_iter<I: IntoIterator<Item = GrpcStatus>>(statuses: I) -> Self {
+        Self(statuses.into_iter().fold(0, |set, status| set | 1 << status.0))
     }
 }
 

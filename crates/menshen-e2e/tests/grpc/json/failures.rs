@@ -186,3 +186,14 @@ fn the_status_of_the_service_is_in_log_and_metrics() {
     assert_eq!((&status(1)["grpc-status"], &status(1)["method"]), (&json!("ok"), &json!("GET")));
     assert!(status(2).get("grpc-status").is_none());
 }
+
+#[test]
+fn a_chosen_status_is_asked_again() {
+    let retry = DOCUMENT.replace("filters:", "retry: { grpc-status: [unavailable] }\n        filters:").replace("{more}", "");
+    let desk = Desk::of(&retry);
+    let response = desk.ask("POST", "/v1/fail", r#"{"code":14,"count":2}"#);
+    assert_eq!(parsed(&response.text()), json!({ "code": 14, "count": 2 }));
+    assert_eq!(desk.calls.lock().unwrap().len(), 3);
+    assert_eq!(desk.ask("POST", "/v1/fail", r#"{"code":5,"count":9}"#).status, 404);
+    assert_eq!(desk.calls.lock().unwrap().len(), 4);
+}
