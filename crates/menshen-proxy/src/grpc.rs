@@ -70,9 +70,15 @@ pub(crate) fn failure(failure: Failure) -> Reply {
 
 /// Adds the status that tells of a failure.
 pub(crate) fn status(failure: Failure, fields: &mut Fields) {
-    fields.set_named(b"grpc-status", itoa::Buffer::new().format(code(failure).number()).as_bytes());
-    let message = format!("{}: {}", failure.code(), failure.text());
-    fields.set_named(b"grpc-message", percent_encoded(&message).as_bytes());
+    set_status(fields, code(failure), &format!("{}: {}", failure.code(), failure.text()));
+}
+
+/// Sets a status and its message, of which no more than the first 1024 bytes are sent.
+pub fn set_status(fields: &mut Fields, status: GrpcStatus, message: &str) {
+    const LONGEST: usize = 1024;
+    let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default().trim_end();
+    fields.set_named(b"grpc-status", itoa::Buffer::new().format(status.number()).as_bytes());
+    fields.set_named(b"grpc-message", percent_encoded(message).as_bytes());
 }
 
 fn code(failure: Failure) -> GrpcStatus {

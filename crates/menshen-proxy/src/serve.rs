@@ -169,7 +169,7 @@ async fn act<D: Downstream>(
             call_service(exchange, client, live, service, base).await
         }
         Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to).into())),
-        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply().into())),
+        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply(exchange).into())),
         Action::Forward { to } => forward(exchange, client, live, to).await,
         Action::NotFound if exchange.wrong_method => Err(Failure::MethodNotAllowed),
         Action::NotFound => Err(Failure::NoRoute),

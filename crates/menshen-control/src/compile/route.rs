@@ -13,7 +13,7 @@ use menshen_proxy::http1::{valid_name, valid_value};
 use menshen_proxy::routes::{Entry as TableEntry, Share};
 use menshen_proxy::stats::RouteStats;
 use menshen_proxy::template::Template;
-use menshen_proxy::{Action, EncodedSlashes, FixedReply, HostPolicy, Rewrite, Route, RouteId};
+use menshen_proxy::{Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, Rewrite, Route, RouteId};
 
 use super::chain::{self, Built, Scope};
 use super::listener::Place;
@@ -155,7 +155,8 @@ fn fixed(respond: &Respond, at: Span, path: &Path, problems: &mut Problems) -> F
     if let Some(content_type) = content_type.filter(|_| !has_type) {
         fields.push(("content-type".into(), content_type.into()));
     }
-    FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into() }
+    let grpc_status = respond.grpc_status.and_then(|status| GrpcStatus::numbered(status.number()));
+    FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into(), grpc_status }
 }
 
 fn rewrite(

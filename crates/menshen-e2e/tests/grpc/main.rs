@@ -14,4 +14,5 @@ mod interop;
 mod json;
 mod service;
 mod stage;
+mod statuses;
 mod web;

@@ -76,6 +76,19 @@ impl GrpcStatus {
         TABLE.get(usize::from(self.0)).map_or("other", |(name, _)| name)
     }
 
+    /// The status that callers take a reply of HTTP for
+    /// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
+    pub fn of_http(status: u16) -> Self {
+        match status {
+            400 => Self::INTERNAL,
+            401 => Self::UNAUTHENTICATED,
+            403 => Self::PERMISSION_DENIED,
+            404 => Self::UNIMPLEMENTED,
+            429 | 502..=504 => Self::UNAVAILABLE,
+            _ => Self(2),
+        }
+    }
+
     /// The status of HTTP that says the same (google/rpc/code.proto).
     pub fn http_status(self) -> u16 {
         TABLE.get(usize::from(self.0)).map_or(500, |(_, status)| *status)
