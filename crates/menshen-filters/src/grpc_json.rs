@@ -356,6 +356,25 @@ impl ErrorFilter for GrpcJson {
     }
 }
 
+/// Reads a message from JSON as requests are read: for fuzzing.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn read_json(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, String> {
+    request::read_json(descriptor, json, Unknown::Refuse).map_err(|wrong| wrong.text)
+}
+
+/// Writes a message as JSON as replies are written: for fuzzing.
+///
+/// # Errors
+/// As such a reply would be answered.
+pub fn write_json(message: &DynamicMessage) -> Result<Vec<u8>, Failure> {
+    let mut json = Vec::new();
+    let printer = Printer::new(Print::default(), 1 << 20);
+    printer.write(message, None, &mut json).map_err(|unprintable| unprintable.failure)?;
+    Ok(json)
+}
+
 /// True for google.api.HttpBody, which is content of any type.
 fn is_raw(message: &MessageDescriptor) -> bool {
     message.full_name() == "google.api.HttpBody"

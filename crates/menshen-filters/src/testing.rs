@@ -138,6 +138,13 @@ impl Try {
         self
     }
 
+    /// Runs the `post` phase on a reply, which may fail.
+    pub(crate) fn try_reply(&mut self, reply: &mut Reply) -> Result<(), Failure> {
+        let live = self.chain();
+        let chain = live.route(self.exchange.route).chain.clone();
+        chain.post(&mut self.exchange, reply, usize::MAX).map_err(|(_, failure)| failure)
+    }
+
     /// Runs the `error` phase on a failure.
     pub(crate) fn fail(&mut self, failure: Failure) -> Recovery {
         let live = self.chain();

@@ -11,7 +11,6 @@ use super::rules::{Binding, Rpc, bindings};
 pub(super) struct Methods(Box<[Arc<Binding>]>);
 
 /// What a request is for.
-#[derive(Debug)]
 pub(super) enum Found {
     /// This method, with the values of the path's variables.
     Method(Arc<Binding>, Vec<Box<str>>),

@@ -80,13 +80,7 @@ impl Head {
 
     /// Reads a message from JSON.
     fn read(&self, descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, Wrong> {
-        let options = DeserializeOptions::new().deny_unknown_fields(self.unknown == Unknown::Refuse);
-        let mut track = serde_path_to_error::Track::new();
-        let mut json = serde_json::Deserializer::from_slice(json);
-        let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-        let read = DynamicMessage::deserialize_with_options(descriptor.clone(), tracked, &options);
-        let read = read.and_then(|message| json.end().map(|()| message));
-        read.map_err(|error| Wrong::json(&error, &track.path().to_string()))
+        read_json(descriptor, json, self.unknown)
     }
 
     /// Reads one field from JSON: of any kind, by the rules for the message that it is in.
@@ -97,8 +91,8 @@ impl Head {
             && !field.is_list()
         {
             let mut message = DynamicMessage::new(parent.clone());
-            message.set_field(field, Value::Message(self.raw(&inner, json)?));
-            return Ok(message);
+            let set = message.try_set_field(field, Value::Message(self.raw(&inner, json)?));
+            return set.map(|()| message).map_err(|_| Wrong::request("the content cannot be this field"));
         }
         if json.is_empty() {
             return Ok(DynamicMessage::new(parent.clone()));
@@ -161,6 +155,21 @@ impl Head {
         let fits = fields.last().is_some_and(|last| !last.is_map() && is_value(&last.kind()));
         (fits && !is_taken).then_some(fields)
     }
+}
+
+/// Reads a message from JSON, all of it.
+pub(super) fn read_json(
+    descriptor: &MessageDescriptor,
+    json: &[u8],
+    unknown: Unknown,
+) -> Result<DynamicMessage, Wrong> {
+    let options = DeserializeOptions::new().deny_unknown_fields(unknown == Unknown::Refuse);
+    let mut track = serde_path_to_error::Track::new();
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let read = DynamicMessage::deserialize_with_options(descriptor.clone(), tracked, &options);
+    let read = read.and_then(|message| json.end().map(|()| message));
+    read.map_err(|error| Wrong::json(&error, &track.path().to_string()))
 }
 
 /// True when the field at the end of the way has a value already.

@@ -9,8 +9,9 @@ use prost_reflect::{
 use super::template::PathTemplate;
 use super::text;
 
+// Nothing with descriptors in it has `Debug`: that of prost-reflect does not end for messages that can hold themselves.
+
 /// A method of a service.
-#[derive(Debug)]
 pub(crate) struct Rpc {
     /// `/package.Service/Method`.
     pub(super) path: Box<str>,
@@ -31,7 +32,6 @@ pub(super) enum Streams {
 }
 
 /// One way in which a method is called.
-#[derive(Debug)]
 pub(crate) struct Binding {
     pub(super) rpc: Arc<Rpc>,
     /// The method of HTTP; `*` is any.
@@ -45,7 +45,7 @@ pub(crate) struct Binding {
 }
 
 /// What the content of the request is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Body {
     /// There is none.
     None,
