@@ -117,9 +117,9 @@ impl All {
         let help = "Calls of gRPC by route and the status that the service ended them with.";
         let mut calls = family(out, "menshen_grpc_calls", help, MetricType::Counter)?;
         for (name, stats) in &routes {
-            for (status, count) in by_code(
-                stats.iter().flat_map(|c| c.calls().map(|(status, count)| (status.name(), count))),
-            ) {
+            for (status, count) in
+                by_code(stats.iter().flat_map(|c| c.calls().map(|(status, count)| (status.name(), count))))
+            {
                 let labels = [("route", name.to_string()), ("status", status.to_owned())];
                 add_counter(&mut calls, &labels, count)?;
             }

@@ -25,7 +25,7 @@ use menshen_proxy::chain::Step;
 use menshen_proxy::http1::{FieldName, Fields};
 use menshen_proxy::{
     Body, ErrorFilter, Exchange, Failure, Flow, GrpcStatus, Held, PostFilter, PreFilter, Recovery, Reply,
-    Translation, Transforms, is_grpc_call, limit_by_caller, limit_call,
+    Transforms, Translation, is_grpc_call, limit_by_caller, limit_call,
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
 use schemars::JsonSchema;
@@ -59,7 +59,7 @@ pub struct Config {
     #[serde(default)]
     unknown: Unknown,
     /// The largest message either way, such as `4MiB`; that of the request as JSON. `limits: { body }` of the route counts too.
-    /// A worker does nothing else while it translates a message: about 10 ms for each MiB. Default: `1MiB`.
+    /// A worker does nothing else while it translates a message, so keep it as small as can be. Default: `1MiB`.
     #[serde(default = "default_limit")]
     message_limit: Size,
     /// How replies are written.
@@ -115,9 +115,7 @@ impl Filter for GrpcJson {
         for name in services.iter().filter(|name| known().all(|k| k != **name)) {
             let names: Vec<String> = known().collect();
             let near = hint(name, names.iter().map(String::as_str));
-            setup
-                .error("services", format!("{descriptors} has no service `{name}`"))
-                .maybe_hint(near);
+            setup.error("services", format!("{descriptors} has no service `{name}`")).maybe_hint(near);
         }
         let report = |why: String| {
             setup.error("descriptors", format!("{descriptors}: {why}"));
@@ -196,15 +194,21 @@ impl GrpcJson {
                 exchange.notes.put(Allowed(allowed));
                 return Err(Failure::MethodNotAllowed);
             }
-            Found::Nothing => return refuse(Failure::NoRoute, "no method of a service has this path".to_owned()),
+            Found::Nothing => {
+                return refuse(Failure::NoRoute, "no method of a service has this path".to_owned());
+            }
         };
         if binding.rpc.streams == Streams::Requests {
-            let text = format!("{} takes a stream of messages, which JSON over HTTP cannot send", binding.rpc.path);
+            let text =
+                format!("{} takes a stream of messages, which JSON over HTTP cannot send", binding.rpc.path);
             return refuse(Failure::Untranslatable, text);
         }
         let content_type = exchange.request.fields.get(FieldName::CONTENT_TYPE).unwrap_or_default();
         if !takes(&binding, content_type) || is_coded(&exchange.request.fields) {
-            return refuse(Failure::UnsupportedMediaType, "the content must be `application/json`, not compressed".to_owned());
+            return refuse(
+                Failure::UnsupportedMediaType,
+                "the content must be `application/json`, not compressed".to_owned(),
+            );
         }
         let (content_type, query) = (content_type.into(), query.into());
         let head = Head { binding: binding.clone(), values, query, content_type, unknown: self.unknown };
@@ -221,7 +225,13 @@ impl GrpcJson {
             Streams::Replies => limit_call(&mut exchange.timeouts, fields),
             Streams::None | Streams::Requests => limit_by_caller(&mut exchange.timeouts, fields),
         }
-        for name in [&b"accept"[..], b"accept-encoding", b"content-encoding", b"grpc-encoding", b"grpc-accept-encoding"] {
+        for name in [
+            &b"accept"[..],
+            b"accept-encoding",
+            b"content-encoding",
+            b"grpc-encoding",
+            b"grpc-accept-encoding",
+        ] {
             fields.remove_named(name);
         }
         fields.set(FieldName::CONTENT_TYPE, b"application/grpc");
@@ -335,15 +345,21 @@ fn is_over(exchange: &Exchange) -> bool {
 
 /// Takes away what is only for callers of gRPC.
 fn forget(fields: &mut Fields) {
-    const NAMES: [&[u8]; 5] =
-        [b"grpc-status", b"grpc-message", b"grpc-status-details-bin", b"grpc-encoding", b"grpc-accept-encoding"];
+    const NAMES: [&[u8]; 5] = [
+        b"grpc-status",
+        b"grpc-message",
+        b"grpc-status-details-bin",
+        b"grpc-encoding",
+        b"grpc-accept-encoding",
+    ];
     fields.retain(|field| !NAMES.iter().any(|name| field.name.eq_ignore_ascii_case(name)));
     fields.remove(FieldName::CONTENT_LENGTH);
 }
 
 impl ErrorFilter for GrpcJson {
     fn error(&self, exchange: &mut Exchange, failure: Failure, reply: &mut Reply) -> Recovery {
-        if let Some(Allowed(methods)) = exchange.notes.get().filter(|_| failure == Failure::MethodNotAllowed) {
+        if let Some(Allowed(methods)) = exchange.notes.get().filter(|_| failure == Failure::MethodNotAllowed)
+        {
             reply.head.fields.set(FieldName::ALLOW, methods.as_bytes());
         }
         // What another filter has worded stays.

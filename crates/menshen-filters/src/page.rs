@@ -116,7 +116,10 @@ impl Page {
 
     /// True when neither content, fields nor status change anything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.variants.is_empty() && self.fields.is_empty() && self.status.is_none() && self.grpc_status.is_none()
+        self.variants.is_empty()
+            && self.fields.is_empty()
+            && self.status.is_none()
+            && self.grpc_status.is_none()
     }
 
     /// Makes a reply this page. What tells when to try again stays.

@@ -10,8 +10,8 @@ use menshen_proxy::http1::{HeadLimits, Underscores};
 use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, GrpcStatuses, HostPolicy, Listener,
-    ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
+    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, GrpcStatuses, HostPolicy,
+    Listener, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets, Timeouts,
 };
 
 use crate::{Keep, Setup, find};

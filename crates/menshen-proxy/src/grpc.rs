@@ -83,7 +83,9 @@ pub fn set_status(fields: &mut Fields, status: GrpcStatus, message: &str) {
 
 fn code(failure: Failure) -> GrpcStatus {
     match (failure, failure.status()) {
-        (Failure::RateLimited { .. } | Failure::BodyTooLarge | Failure::ReplyTooLarge, _) => GrpcStatus::RESOURCE_EXHAUSTED,
+        (Failure::RateLimited { .. } | Failure::BodyTooLarge | Failure::ReplyTooLarge, _) => {
+            GrpcStatus::RESOURCE_EXHAUSTED
+        }
         (_, 499) => GrpcStatus::CANCELLED,
         (_, 401) => GrpcStatus::UNAUTHENTICATED,
         (_, 403) => GrpcStatus::PERMISSION_DENIED,

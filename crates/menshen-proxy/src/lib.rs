@@ -53,7 +53,10 @@ pub use failure::{Blame, Failure, Retry};
 pub use filter::{
     DoneFilter, ErrorFilter, FilterFuture, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
 };
-pub use grpc::{GrpcStatus, GrpcStatuses, is_call as is_grpc_call, is_grpc, limit as limit_call, limit_by_caller, set_status as set_grpc_status};
+pub use grpc::{
+    GrpcStatus, GrpcStatuses, is_call as is_grpc_call, is_grpc, limit as limit_call, limit_by_caller,
+    set_status as set_grpc_status,
+};
 pub use listener::Sockets;
 pub use menshen_http1 as http1;
 pub use notes::Notes;

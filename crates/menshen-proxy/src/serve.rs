@@ -287,7 +287,9 @@ fn may_retry<D: Downstream>(failure: Failure, exchange: &Exchange, client: &D) -
         Retry::Never => false,
         Retry::Always => !content_is_lost(exchange, client),
         Retry::IfIdempotent => {
-            exchange.request.method().is_idempotent() && !content_is_lost(exchange, client) && exchange.attempts < 2
+            exchange.request.method().is_idempotent()
+                && !content_is_lost(exchange, client)
+                && exchange.attempts < 2
         }
     }
 }

@@ -12,7 +12,9 @@ use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
 use menshen_proxy::stats::RouteStats;
-use menshen_proxy::{Action, EncodedSlashes, GrpcStatuses, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets};
+use menshen_proxy::{
+    Action, EncodedSlashes, GrpcStatuses, HostPolicy, Listener, Rewrite, Route, RouteId, Sockets,
+};
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;

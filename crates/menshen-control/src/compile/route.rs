@@ -156,7 +156,12 @@ fn fixed(respond: &Respond, at: Span, path: &Path, problems: &mut Problems) -> F
         fields.push(("content-type".into(), content_type.into()));
     }
     let grpc_status = respond.grpc_status.and_then(|status| GrpcStatus::numbered(status.number()));
-    FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into(), grpc_status }
+    FixedReply {
+        status: respond.status.unwrap_or(200),
+        fields: fields.into(),
+        body: body.into(),
+        grpc_status,
+    }
 }
 
 fn rewrite(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Retry,
-    Service as Written, ServiceHost, Url,
+    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
+    Retry, Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};

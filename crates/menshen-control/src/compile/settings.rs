@@ -9,7 +9,9 @@ use menshen_config::{Document, Problems};
 use menshen_proxy::access_log::{Format, MEMBERS};
 use menshen_proxy::http1::HeadLimits;
 use menshen_proxy::template::Template;
-use menshen_proxy::{ClientTimeouts, Forwarding, Gateway, GrpcStatus, GrpcStatuses, ListenerLimits, Timeouts};
+use menshen_proxy::{
+    ClientTimeouts, Forwarding, Gateway, GrpcStatus, GrpcStatuses, ListenerLimits, Timeouts,
+};
 
 use crate::Ground;
 

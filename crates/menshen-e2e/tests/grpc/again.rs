@@ -28,12 +28,17 @@ async fn three_attempts_are_all_there_are() {
     let scene = scene(UNAVAILABLE).await;
     scene.flaky.fails(9, Code::ResourceExhausted);
     let status = scene.caller.ask("/flaky.Service/Echo", filled(3)).await.unwrap_err();
-    assert_eq!((status.code(), status.message(), scene.flaky.calls()), (Code::ResourceExhausted, "call 3", 3));
+    assert_eq!(
+        (status.code(), status.message(), scene.flaky.calls()),
+        (Code::ResourceExhausted, "call 3", 3)
+    );
 }
 
 #[tokio::test]
 async fn other_statuses_and_routes_without_retry_are_not_asked_again() {
-    for (route, code) in [(UNAVAILABLE, Code::Internal), (UNAVAILABLE, Code::NotFound), ("", Code::Unavailable)] {
+    for (route, code) in
+        [(UNAVAILABLE, Code::Internal), (UNAVAILABLE, Code::NotFound), ("", Code::Unavailable)]
+    {
         let scene = scene(route).await;
         scene.flaky.fails(1, code);
         let status = scene.caller.ask("/flaky.Service/Echo", filled(3)).await.unwrap_err();

@@ -1,6 +1,7 @@
 //! JSON over HTTP for services of gRPC, through clients of both versions of HTTP.
 
 mod bindings;
+mod example;
 mod failures;
 mod library;
 mod streams;
@@ -19,7 +20,7 @@ use self::library::{Calls, Library};
 struct Desk {
     gateway: TestGateway,
     calls: Calls,
-    _files: TempDir,
+    files: TempDir,
 }
 
 const DOCUMENT: &str = "
@@ -49,7 +50,7 @@ impl Desk {
         std::fs::write(&file, library::descriptors()).unwrap();
         let document = document.replace("{service}", &address.to_string());
         let gateway = TestGateway::start(&document.replace("{file}", file.to_str().unwrap()), &[]);
-        Self { gateway, calls, _files: files }
+        Self { gateway, calls, files }
     }
 
     /// Asks over HTTP/1.1.

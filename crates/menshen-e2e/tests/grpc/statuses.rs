@@ -83,6 +83,11 @@ async fn callers_of_grpc_get_statuses_instead_of_fixed_replies() {
         assert_eq!((status.code(), status.message()), (code, message), "{method}");
     }
     let gateway = scene.gateway;
-    let response = tokio::task::spawn_blocking(move || Client::of(&gateway).get("/closed.Service/A")).await.unwrap();
-    assert_eq!((response.status, response.text().as_str()), (503, "closed for today"), "others get it as it is");
+    let response =
+        tokio::task::spawn_blocking(move || Client::of(&gateway).get("/closed.Service/A")).await.unwrap();
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (503, "closed for today"),
+        "others get it as it is"
+    );
 }

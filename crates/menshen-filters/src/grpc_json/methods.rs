@@ -38,10 +38,13 @@ impl Methods {
                 }
             }
         }
-        list.sort_by(|a, b| a.template.precedence(&b.template).then((&*a.method == "*").cmp(&(&*b.method == "*"))));
+        list.sort_by(|a, b| {
+            a.template.precedence(&b.template).then((&*a.method == "*").cmp(&(&*b.method == "*")))
+        });
         for (i, binding) in list.iter().enumerate() {
-            let is_same =
-                |other: &&Arc<Binding>| other.method == binding.method && other.template.is_same_pattern(&binding.template);
+            let is_same = |other: &&Arc<Binding>| {
+                other.method == binding.method && other.template.is_same_pattern(&binding.template)
+            };
             if let Some(other) = list.iter().take(i).find(is_same) {
                 report(format!("{} and {} have the same method and path", other.rpc.path, binding.rpc.path));
             }

@@ -157,7 +157,11 @@ impl Printer {
         let mut bounded = Bounded { left: self.limit, out };
         let mut serializer = serde_json::Serializer::new(&mut bounded);
         message.serialize_with_options(&mut serializer, options).map_err(|error| {
-            if error.is_io() { Unprintable::from(Failure::ReplyTooLarge) } else { Unprintable::because(&error) }
+            if error.is_io() {
+                Unprintable::from(Failure::ReplyTooLarge)
+            } else {
+                Unprintable::because(&error)
+            }
         })
     }
 }
@@ -191,8 +195,12 @@ fn check_depth(message: &DynamicMessage, left: usize) -> Result<(), Failure> {
     message.fields().map(|(_, value)| value).chain(message.extensions().map(|(_, value)| value)).try_for_each(
         |value| match value {
             Value::Message(inner) => check_depth(inner, left),
-            Value::List(list) => list.iter().filter_map(Value::as_message).try_for_each(|m| check_depth(m, left)),
-            Value::Map(map) => map.values().filter_map(Value::as_message).try_for_each(|m| check_depth(m, left)),
+            Value::List(list) => {
+                list.iter().filter_map(Value::as_message).try_for_each(|m| check_depth(m, left))
+            }
+            Value::Map(map) => {
+                map.values().filter_map(Value::as_message).try_for_each(|m| check_depth(m, left))
+            }
             _ => Ok(()),
         },
     )

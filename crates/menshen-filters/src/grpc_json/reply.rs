@@ -7,10 +7,10 @@ use menshen_proxy::{Failure, GrpcStatus, Transform};
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 use super::frames::Messages;
+use super::is_raw;
 use super::print::{Printer, Unprintable};
 use super::problem::Failed;
 use super::rules::Binding;
-use super::is_raw;
 use crate::accept;
 
 /// How the messages of a stream follow each other.
@@ -64,7 +64,10 @@ pub(super) fn whole(
 ) -> Result<(String, Vec<u8>), Unprintable> {
     let (mut messages, mut found) = (Messages::up_to(message_limit), Vec::new());
     messages.push(content, |message| {
-        found.push(DynamicMessage::decode(binding.rpc.output.clone(), message).map_err(|_| Failure::BadResponseBody)?);
+        found.push(
+            DynamicMessage::decode(binding.rpc.output.clone(), message)
+                .map_err(|_| Failure::BadResponseBody)?,
+        );
         if found.len() > 1 { Err(Failure::BadResponseBody) } else { Ok(()) }
     })?;
     let [message] = &*found else { return Err(Failure::BadResponseBody.into()) };

@@ -107,9 +107,9 @@ impl Head {
     fn raw(&self, descriptor: &MessageDescriptor, content: &[u8]) -> Result<DynamicMessage, Wrong> {
         let mut message = DynamicMessage::new(descriptor.clone());
         let content_type = String::from_utf8_lossy(&self.content_type).into_owned();
-        let set = message
-            .try_set_field_by_name("content_type", Value::String(content_type))
-            .and_then(|()| message.try_set_field_by_name("data", Value::Bytes(Bytes::copy_from_slice(content))));
+        let set = message.try_set_field_by_name("content_type", Value::String(content_type)).and_then(|()| {
+            message.try_set_field_by_name("data", Value::Bytes(Bytes::copy_from_slice(content)))
+        });
         set.map_err(|_| Wrong::request("google.api.HttpBody is not what it should be"))?;
         Ok(message)
     }

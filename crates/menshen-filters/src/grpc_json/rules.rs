@@ -151,8 +151,8 @@ fn variable(input: &MessageDescriptor, path: &str) -> Result<Box<[FieldDescripto
             Some(field) => field.kind().as_message().cloned(),
         };
         let field = message.and_then(|m| m.get_field_by_name(name));
-        let field = field
-            .ok_or_else(|| format!("the variable `{path}` names no field of {}", input.full_name()))?;
+        let field =
+            field.ok_or_else(|| format!("the variable `{path}` names no field of {}", input.full_name()))?;
         if field.is_list() || field.is_map() {
             return Err(format!("the variable `{path}` is repeated"));
         }

@@ -41,8 +41,7 @@ impl PathTemplate {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut parser =
-            Parser { rest: text, segments: Vec::new(), variables: Vec::new() };
+        let mut parser = Parser { rest: text, segments: Vec::new(), variables: Vec::new() };
         parser.take('/').ok_or("it does not start with `/`")?;
         parser.segments(Place::Top)?;
         let verb = match parser.take(':') {

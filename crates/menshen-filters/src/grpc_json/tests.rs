@@ -2,9 +2,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use menshen_proxy::http1::Method;
-use prost_reflect::prost::Message;
-use prost_reflect::ReflectMessage;
 use proptest::prelude::*;
+use prost_reflect::ReflectMessage;
+use prost_reflect::prost::Message;
 
 use super::*;
 use crate::testing::Try;
@@ -55,13 +55,22 @@ fn a_request_becomes_a_call() {
                 Accept-Encoding: gzip\r\nGrpc-Timeout: 5S\r\nContent-Length: 13\r\n\r\n";
     let mut t = filter("").request(head).pass();
     let translation = t.exchange().translation.take().unwrap();
-    assert_eq!((&*translation.target, translation.reply), (&b"/test.library.Library/Create"[..], Held::Whole));
+    assert_eq!(
+        (&*translation.target, translation.reply),
+        (&b"/test.library.Library/Create"[..], Held::Whole)
+    );
     assert_eq!((translation.request_limit, translation.reply_limit), (1 << 20, (1 << 20) + 5));
     assert_eq!(t.sent("content-type").unwrap(), "application/grpc");
-    assert_eq!((t.sent("te").unwrap().as_str(), t.sent("accept"), t.sent("accept-encoding")), ("trailers", None, None));
+    assert_eq!(
+        (t.sent("te").unwrap().as_str(), t.sent("accept"), t.sent("accept-encoding")),
+        ("trailers", None, None)
+    );
     assert!(t.sent("grpc-timeout").unwrap().ends_with('m'));
     // The client's own request stays what log and other filters see.
-    assert_eq!((t.exchange().request.method(), t.exchange().target.path()), (Method::Post, &b"/v1/books"[..]));
+    assert_eq!(
+        (t.exchange().request.method(), t.exchange().target.path()),
+        (Method::Post, &b"/v1/books"[..])
+    );
     let mut out = Vec::new();
     t.exchange().transforms.run(br#"{"title":"a"}"#, &mut out).unwrap();
     assert!(out.is_empty());
@@ -72,7 +81,9 @@ fn a_request_becomes_a_call() {
 #[test]
 fn calls_of_grpc_and_of_browsers_pass() {
     for kind in ["application/grpc", "application/grpc-web+proto"] {
-        let head = format!("POST /v1/books HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: 0\r\n\r\n");
+        let head = format!(
+            "POST /v1/books HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: 0\r\n\r\n"
+        );
         let mut t = filter("").request(&head).pass();
         assert!(t.exchange().translation.is_none());
         assert_eq!(t.sent("content-type").unwrap(), kind);
@@ -112,14 +123,38 @@ fn replies_that_break_the_rules_of_grpc_are_failures() {
 #[test]
 fn wrong_descriptors_are_told_with_file_and_reason() {
     for (text, why) in [
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"v1\" }; } }", "a.S.A: the path `v1`: it does not start with `/`"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{x}\" }; } }", "the variable `x` names no field of a.M"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{m.s.x}\" }; } }", "the variable `m.s.x` names no field"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{r}\" }; } }", "the variable `r` is repeated"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { post: \"/a\" body: \"x\" }; } }", "`body: x` names no field of a.M"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/a\" response_body: \"x\" }; } }", "`response_body: x` names no field"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { custom { path: \"/a\" } }; } }", "a custom rule has no `kind`"),
-        ("service S { rpc A(M) returns (M) { option (google.api.http) = { body: \"*\" }; } }", "a rule names no path"),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"v1\" }; } }",
+            "a.S.A: the path `v1`: it does not start with `/`",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{x}\" }; } }",
+            "the variable `x` names no field of a.M",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{m.s.x}\" }; } }",
+            "the variable `m.s.x` names no field",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{r}\" }; } }",
+            "the variable `r` is repeated",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { post: \"/a\" body: \"x\" }; } }",
+            "`body: x` names no field of a.M",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/a\" response_body: \"x\" }; } }",
+            "`response_body: x` names no field",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { custom { path: \"/a\" } }; } }",
+            "a custom rule has no `kind`",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { body: \"*\" }; } }",
+            "a rule names no path",
+        ),
         (
             "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{s}\" }; }
                          rpc B(M) returns (M) { option (google.api.http) = { get: \"/{m.s}\" }; } }",
@@ -131,8 +166,12 @@ fn wrong_descriptors_are_told_with_file_and_reason() {
         let problems = problems(text, "");
         assert!(problems.contains(why) && problems.contains("library.pb"), "{text}: {problems}");
     }
-    let problems = problems("service Shop { rpc A(M) returns (M); }", ", services: a.Shpo, unannotated: by-name");
-    assert!(problems.contains("has no service `a.Shpo`") && problems.contains("did you mean `a.Shop`?"), "{problems}");
+    let problems =
+        problems("service Shop { rpc A(M) returns (M); }", ", services: a.Shpo, unannotated: by-name");
+    assert!(
+        problems.contains("has no service `a.Shpo`") && problems.contains("did you mean `a.Shop`?"),
+        "{problems}"
+    );
 }
 
 #[test]

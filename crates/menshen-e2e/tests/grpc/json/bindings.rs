@@ -34,14 +34,24 @@ fn paths_and_queries_fill_fields() {
         ("REPORT", "/v1/books?title=a", "", json!({ "title": "a" })),
         ("PURGE", "/v1/always?title=a", "", json!({ "title": "a" })),
         ("GET", "/v1/books/1?tags=a&tags=b&tags=a", "", json!({ "name": "1", "tags": ["a", "b", "a"] })),
-        ("GET", "/v1/books/1?kind=POEMS&kinds=1&kinds=POEMS", "", json!({ "name": "1", "kind": "POEMS", "kinds": ["NOVEL", "POEMS"] })),
+        (
+            "GET",
+            "/v1/books/1?kind=POEMS&kinds=1&kinds=POEMS",
+            "",
+            json!({ "name": "1", "kind": "POEMS", "kinds": ["NOVEL", "POEMS"] }),
+        ),
         (
             "GET",
             "/v1/books/1?author.name=x&author.teacher.name=y&shelf_number=3&shelfNumber=",
             "",
             json!("refused"),
         ),
-        ("GET", "/v1/books/1?author.name=x&author.teacher.name=y&shelf_number=3", "", json!({ "name": "1", "author": { "name": "x", "teacher": { "name": "y" } }, "shelfNumber": 3 })),
+        (
+            "GET",
+            "/v1/books/1?author.name=x&author.teacher.name=y&shelf_number=3",
+            "",
+            json!({ "name": "1", "author": { "name": "x", "teacher": { "name": "y" } }, "shelfNumber": 3 }),
+        ),
         (
             "GET",
             "/v1/books/1?note=&signed=true&published=2026-01-02T03:04:05Z&loan=1.5s&mask=title,author.name&cover=AAE_&lent=true&price=-1e3&pages=-5",
@@ -51,7 +61,12 @@ fn paths_and_queries_fill_fields() {
                 "mask": "title,author.name", "cover": "AAE/", "lent": true, "price": -1000.0, "pages": "-5"
             }),
         ),
-        ("PATCH", "/v1/books/7?title=t", r#"{"name":"x"}"#, json!({ "name": "7", "title": "t", "author": { "name": "x" } })),
+        (
+            "PATCH",
+            "/v1/books/7?title=t",
+            r#"{"name":"x"}"#,
+            json!({ "name": "7", "title": "t", "author": { "name": "x" } }),
+        ),
         ("POST", "/v1/books", "{}", json!({})),
         ("POST", "/v1/books", "", json!({})),
         ("POST", "/v1/books", r#"{"page_s":1}"#, json!("refused")),
@@ -119,7 +134,10 @@ fn replies_are_printed_as_wanted() {
 #[test]
 fn what_a_message_does_not_have_can_be_passed_over() {
     let desk = Desk::with(", unknown: ignore");
-    assert_eq!(desk.book("POST", "/v1/books?key=1", r#"{"title":"a","more_of":{"x":[1]}}"#), json!({ "title": "a" }));
+    assert_eq!(
+        desk.book("POST", "/v1/books?key=1", r#"{"title":"a","more_of":{"x":[1]}}"#),
+        json!({ "title": "a" })
+    );
     assert_eq!(desk.book("GET", "/v1/books/1?key=1&title.x=2", ""), json!({ "name": "1" }));
 }
 
@@ -143,7 +161,9 @@ fn the_route_may_rewrite_the_path_first() {
 fn content_in_pieces_and_behind_a_100_is_whole_before_the_call() {
     let desk = Desk::open();
     let mut client = menshen_e2e::Client::of(&desk.gateway);
-    client.send("POST /v1/books HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(
+        "POST /v1/books HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
     assert_eq!(client.head().unwrap().status, 100);
     client.send("8\r\n{\"title\"\r\n").expect_nothing();
     assert!(desk.calls.lock().unwrap().is_empty());

@@ -33,8 +33,15 @@ fn what_is_wrong_with_a_request_is_told_with_its_field_and_costs_no_call() {
         let response = desk.ask(method, target, content);
         assert_eq!(response.outcome(), "400 bad-content", "{method} {target} {content}: {}", response.text());
         let problem = problem(&response);
-        assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{method} {target} {content}: {problem}");
-        assert!(problem["detail"].as_str().unwrap().contains(detail), "{method} {target} {content}: {problem}");
+        assert_eq!(
+            problem["field"].as_str().unwrap_or_default(),
+            field,
+            "{method} {target} {content}: {problem}"
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().contains(detail),
+            "{method} {target} {content}: {problem}"
+        );
         let (status, text) = desk.ask_h2(method, target, content);
         assert_eq!((status, parsed(&text)), (400, problem), "over HTTP/2");
     }
@@ -51,7 +58,9 @@ fn requests_for_no_method_are_refused() {
     let response = desk.ask("POST", "/v1/collect", "{}");
     assert_eq!(response.outcome(), "501 untranslatable");
     assert!(problem(&response)["detail"].as_str().unwrap().contains("stream"), "{}", response.text());
-    for more in ["Content-Type: text/plain\r\n", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"] {
+    for more in
+        ["Content-Type: text/plain\r\n", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"]
+    {
         let head = format!("POST /v1/books HTTP/1.1\r\nHost: a\r\n{more}Content-Length: 2\r\n\r\n{{}}");
         let response = Client::of(&desk.gateway).send(head).response();
         assert_eq!(response.outcome(), "415 unsupported-media-type", "{more}");
@@ -80,11 +89,16 @@ fn a_status_of_the_service_becomes_one_of_http() {
         (15, 500, "data-loss"),
         (16, 401, "unauthenticated"),
     ] {
-        let response = desk.ask("POST", "/v1/fail", &json!({ "code": code, "title": "é 1+1 100%" }).to_string());
+        let response =
+            desk.ask("POST", "/v1/fail", &json!({ "code": code, "title": "é 1+1 100%" }).to_string());
         assert_eq!(response.outcome(), format!("{status} service-error"), "{name}");
         let problem = problem(&response);
         assert_eq!((&problem["grpc-status"], &problem["detail"]), (&json!(name), &json!("é 1+1 100%")));
-        assert!(!response.fields.has("grpc-status") && !response.fields.has("grpc-message"), "{}", response.fields);
+        assert!(
+            !response.fields.has("grpc-status") && !response.fields.has("grpc-message"),
+            "{}",
+            response.fields
+        );
     }
 }
 
@@ -118,7 +132,9 @@ fn messages_have_limits_both_ways() {
 
 #[test]
 fn the_limit_of_the_route_counts_too() {
-    let desk = Desk::of(&DOCUMENT.replace("filters:", "limits: { body: 100B }\n        filters:").replace("{more}", ""));
+    let desk = Desk::of(
+        &DOCUMENT.replace("filters:", "limits: { body: 100B }\n        filters:").replace("{more}", ""),
+    );
     desk.book("POST", "/v1/books", r#"{"title":"a"}"#);
     let book = json!({ "title": "a".repeat(100) }).to_string();
     assert_eq!(desk.ask("POST", "/v1/books", &book).outcome(), "413 body-too-large");
@@ -132,7 +148,13 @@ fn deep_nesting_is_refused_and_costs_nothing_else() {
     assert_eq!(desk.ask("POST", "/v1/books", &nested(150)).outcome(), "400 bad-content");
     assert_eq!(desk.ask("POST", "/v1/books", &nested(20_000)).outcome(), "400 bad-content");
     let any = r#"{"@type":"type.googleapis.com/google.protobuf.Any","value":"#;
-    let any = |n: usize| format!(r#"{{"more":{}{{"@type":"type.googleapis.com/test.library.Author"}}{}}}"#, any.repeat(n), "}".repeat(n));
+    let any = |n: usize| {
+        format!(
+            r#"{{"more":{}{{"@type":"type.googleapis.com/test.library.Author"}}{}}}"#,
+            any.repeat(n),
+            "}".repeat(n)
+        )
+    };
     desk.book("POST", "/v1/books", &any(20));
     assert_eq!(desk.ask("POST", "/v1/books", &any(5_000)).outcome(), "400 bad-content");
     let list = format!(r#"{{"extra":{{"a":{}{}}}}}"#, "[".repeat(5_000), "]".repeat(5_000));
@@ -149,7 +171,8 @@ fn deadlines_hold_and_the_service_is_told() {
     let (_, left) = told.split_once("grpc-timeout: ").expect("the service is told");
     let left = left.split_whitespace().next().unwrap().strip_suffix('m').unwrap().parse::<u32>().unwrap();
     assert!((1..=101).contains(&left), "{told}");
-    let short = DOCUMENT.replace("filters:", "timeouts: { total: 100ms }\n        filters:").replace("{more}", "");
+    let short =
+        DOCUMENT.replace("filters:", "timeouts: { total: 100ms }\n        filters:").replace("{more}", "");
     assert_eq!(Desk::of(&short).ask("GET", "/v1/hang", "").outcome(), "504 total-timeout");
 }
 
@@ -163,14 +186,23 @@ fn a_service_that_cannot_be_reached_is_a_problem_in_json() {
 
 #[test]
 fn other_pages_for_failures_stay_as_they_are_worded() {
-    let desk = Desk::of(&DOCUMENT.replace("filters: [", "filters: [ error-page: { pages: { 4xx: { body: 'no: {code}' } }, service-errors: replace },").replace("{more}", ""));
+    let desk = Desk::of(
+        &DOCUMENT
+            .replace(
+                "filters: [",
+                "filters: [ error-page: { pages: { 4xx: { body: 'no: {code}' } }, service-errors: replace },",
+            )
+            .replace("{more}", ""),
+    );
     assert_eq!(desk.ask("POST", "/v1/books", "{").text(), "no: bad-content");
     assert_eq!(desk.ask("POST", "/v1/fail", r#"{"code":5}"#).text(), "no: service-error");
 }
 
 #[test]
 fn the_status_of_the_service_is_in_log_and_metrics() {
-    let document = DOCUMENT.replace("    routes:", "    gateway:\n      access-log: '{log}'\n    routes:").replace("{more}", "");
+    let document = DOCUMENT
+        .replace("    routes:", "    gateway:\n      access-log: '{log}'\n    routes:")
+        .replace("{more}", "");
     let desk = Desk::of(&document);
     desk.ask("POST", "/v1/fail", r#"{"code":5}"#);
     desk.ask("GET", "/v1/books/1", "");
@@ -189,7 +221,9 @@ fn the_status_of_the_service_is_in_log_and_metrics() {
 
 #[test]
 fn a_chosen_status_is_asked_again() {
-    let retry = DOCUMENT.replace("filters:", "retry: { grpc-status: [unavailable] }\n        filters:").replace("{more}", "");
+    let retry = DOCUMENT
+        .replace("filters:", "retry: { grpc-status: [unavailable] }\n        filters:")
+        .replace("{more}", "");
     let desk = Desk::of(&retry);
     let response = desk.ask("POST", "/v1/fail", r#"{"code":14,"count":2}"#);
     assert_eq!(parsed(&response.text()), json!({ "code": 14, "count": 2 }));

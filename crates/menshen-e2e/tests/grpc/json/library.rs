@@ -100,7 +100,8 @@ impl Service<http::Request<Body>> for Library {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let fields = request.headers().iter().map(|(n, v)| format!(" {n}: {}", v.to_str().unwrap_or_default()));
+        let fields =
+            request.headers().iter().map(|(n, v)| format!(" {n}: {}", v.to_str().unwrap_or_default()));
         let head = format!("{} {}{}", request.method(), request.uri().path(), fields.collect::<String>());
         let earlier = {
             let mut calls = self.0.lock().unwrap();

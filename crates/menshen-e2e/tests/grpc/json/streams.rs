@@ -20,7 +20,10 @@ fn messages_come_as_lines_an_array_or_events() {
     let target = "/v1/list?count=3&title=a%0Ab";
     for accept in ["*/*", "application/x-ndjson", "application/json;q=0.5, application/jsonl", "text/html"] {
         let response = ask(&desk, target, accept);
-        assert_eq!((response.status, response.fields.get("content-type")), (200, Some("application/x-ndjson")));
+        assert_eq!(
+            (response.status, response.fields.get("content-type")),
+            (200, Some("application/x-ndjson"))
+        );
         assert_eq!(lines(&response), vec![book.clone(); 3], "{accept}");
     }
     let response = ask(&desk, target, "application/json");
@@ -58,7 +61,11 @@ fn a_failure_behind_a_message_is_the_last_one() {
     let target = "/v1/fail-stream?code=14&title=later&count=1";
     let book = json!({ "title": "later", "count": 1, "code": 14 });
     let is_failure = |error: &Value| {
-        assert_eq!((&error["grpc-status"], &error["status"]), (&json!("unavailable"), &json!(503)), "{error}");
+        assert_eq!(
+            (&error["grpc-status"], &error["status"]),
+            (&json!("unavailable"), &json!(503)),
+            "{error}"
+        );
         assert_eq!(error["detail"], "later");
     };
     let response = ask(&desk, target, "*/*");
@@ -79,6 +86,7 @@ fn a_message_that_is_too_large_cuts_the_stream() {
     let desk = Desk::with(", message-limit: 1KiB");
     let kinds = "&kinds=-1".repeat(200);
     let mut client = menshen_e2e::Client::of(&desk.gateway);
-    let head = format!("GET /v1/list?count=2{kinds} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+    let head =
+        format!("GET /v1/list?count=2{kinds} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
     assert!(client.send(head).try_response().is_err(), "the end is missing");
 }

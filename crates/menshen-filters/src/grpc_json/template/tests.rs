@@ -82,9 +82,7 @@ fn wrong_templates_are_told() {
 #[test]
 fn what_says_more_goes_first() {
     let mut templates = ["/**", "/v1/*", "/v1/a", "/v1", "/v1/**", "/v1/a/*", "/v1/*:do", "/v1/*/b"];
-    templates.sort_by(|a, b| {
-        PathTemplate::parse(a).unwrap().precedence(&PathTemplate::parse(b).unwrap())
-    });
+    templates.sort_by(|a, b| PathTemplate::parse(a).unwrap().precedence(&PathTemplate::parse(b).unwrap()));
     assert_eq!(templates, ["/v1/*:do", "/v1/a/*", "/v1/a", "/v1/*/b", "/v1/*", "/v1", "/v1/**", "/**"]);
 }
 
