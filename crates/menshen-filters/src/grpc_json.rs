@@ -225,13 +225,7 @@ impl GrpcJson {
             Streams::Replies => limit_call(&mut exchange.timeouts, fields),
             Streams::None | Streams::Requests => limit_by_caller(&mut exchange.timeouts, fields),
         }
-        for name in [
-            &b"accept"[..],
-            b"accept-encoding",
-            b"content-encoding",
-            b"grpc-encoding",
-            b"grpc-accept-encoding",
-        ] {
+        for name in [&b"content-encoding"[..], b"grpc-encoding", b"grpc-accept-encoding"] {
             fields.remove_named(name);
         }
         fields.set(FieldName::CONTENT_TYPE, b"application/grpc");

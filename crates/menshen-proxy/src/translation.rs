@@ -45,7 +45,11 @@ pub(crate) async fn hold_request<D: Downstream>(
     client: &mut D,
     limit: u64,
 ) -> Result<(), Failure> {
-    client.limit_content(limit.min(exchange.body_limit));
+    let limit = limit.min(exchange.body_limit);
+    if matches!(exchange.request.framing, RequestFraming::Length(n) if n > limit) {
+        return Err(Failure::BodyTooLarge);
+    }
+    client.limit_content(limit);
     if std::mem::take(&mut exchange.request.expects_continue) && !client.content_is_ended() {
         client.interim(exchange, &ResponseHead::new(100)).await?;
     }

@@ -119,7 +119,10 @@ impl Failed {
         let message = fields.get_named(b"grpc-message").unwrap_or_default();
         // Spaces are not escaped, so a plus is a plus.
         let message = message.split(|b| *b == b'+').map(unescaped).collect::<Vec<_>>().join(&b'+');
-        let message = String::from_utf8_lossy(&message).into_owned();
+        let mut message = String::from_utf8_lossy(&message).into_owned();
+        if message.is_empty() {
+            "The service ended the call with this status.".clone_into(&mut message);
+        }
         let details = fields.get_named(b"grpc-status-details-bin").unwrap_or_default();
         Self { status, message, details: details_of(details, pool, printer) }
     }

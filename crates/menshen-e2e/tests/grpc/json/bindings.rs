@@ -183,3 +183,14 @@ fn calls_of_grpc_pass_as_they_are() {
     assert_eq!(response.body, [0, 0, 0, 0, 3, 0x12, 1, b'a']);
     assert_eq!(response.trailers.get("grpc-status"), Some("0"));
 }
+
+#[test]
+fn replies_can_be_compressed() {
+    let desk = Desk::of(&super::DOCUMENT.replace("filters: [", "filters: [ compress,").replace("{more}", ""));
+    let book = json!({ "title": "a".repeat(3000) }).to_string();
+    let response = desk.ask_with("POST", "/v1/books", "Accept-Encoding: gzip\r\n", &book);
+    assert_eq!((response.status, response.fields.get("content-encoding")), (200, Some("gzip")));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*response.body), &mut text).unwrap();
+    assert_eq!(text, book);
+}

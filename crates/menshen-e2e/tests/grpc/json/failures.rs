@@ -116,6 +116,8 @@ fn messages_have_limits_both_ways() {
     let book = |n: usize| json!({ "title": "a".repeat(n) }).to_string();
     desk.book("POST", "/v1/books", &book(1000));
     assert_eq!(desk.ask("POST", "/v1/books", &book(1100)).outcome(), "413 body-too-large");
+    let head = "POST /v1/books HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1100\r\n\r\n";
+    assert_eq!(Client::of(&desk.gateway).send(head).head().unwrap().status, 413, "before any of it is sent");
     let in_chunks = format!(
         "POST /v1/books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
         book(1100).len(),
