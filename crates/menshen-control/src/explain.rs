@@ -200,7 +200,10 @@ fn answer(
     match &route.action {
         Action::Service { service, base } => {
             let mut target = Vec::new();
-            route.rewrite.apply(&exchange.target, base, &mut target)?;
+            match &exchange.translation {
+                Some(translation) => target.extend([base.as_bytes(), &translation.target].concat()),
+                None => route.rewrite.apply(&exchange.target, base, &mut target)?,
+            }
             explanation.sent = Some(String::from_utf8_lossy(&target).into_owned());
             let name = live.snapshot().service(*service).map_or("", |s| &s.name);
             explanation.leads_to = format!("service {name}");
@@ -215,7 +218,7 @@ fn answer(
         }
         Action::Respond(fixed) => {
             explanation.leads_to = format!("fixed reply {}", fixed.status);
-            Ok(Some(fixed.to_reply()))
+            Ok(Some(fixed.to_reply(exchange)))
         }
         Action::Forward { to } => {
             explanation.leads_to = format!("forward to {}", fill(to, exchange));

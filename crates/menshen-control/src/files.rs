@@ -39,6 +39,22 @@ impl Files {
         std::fs::read(path)
     }
 
+    /// Reads a file by the name under which the document knows it.
+    ///
+    /// # Errors
+    /// The file and what is wrong with it, for people.
+    pub fn read_named(&self, written: &str) -> Result<Vec<u8>, String> {
+        let path = self.resolve(written);
+        self.read(&path).map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
+                _ => error.to_string(),
+            };
+            format!("{}: {why}", path.strip_prefix(".").unwrap_or(&path).display())
+        })
+    }
+
     /// Forgets what was read: the next configuration may name others.
     pub fn forget(&self) {
         self.lock().clear();

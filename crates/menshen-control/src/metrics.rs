@@ -114,6 +114,16 @@ impl All {
                 )?;
             }
         }
+        let help = "Calls of gRPC by route and the status that the service ended them with.";
+        let mut calls = family(out, "menshen_grpc_calls", help, MetricType::Counter)?;
+        for (name, stats) in &routes {
+            for (status, count) in
+                by_code(stats.iter().flat_map(|c| c.calls().map(|(status, count)| (status.name(), count))))
+            {
+                let labels = [("route", name.to_string()), ("status", status.to_owned())];
+                add_counter(&mut calls, &labels, count)?;
+            }
+        }
         let mut received = family(out, "menshen_received_bytes", "Request content.", MetricType::Counter)?;
         for (name, stats) in &routes {
             add_counter(&mut received, &[("route", name.to_string())], stats.sum(|c| &c.received))?;

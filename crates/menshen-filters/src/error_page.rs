@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use menshen_proxy::chain::Step;
-use menshen_proxy::{ErrorFilter, Exchange, Failure, Maker, PostFilter, Recovery, Reply, is_grpc};
+use menshen_proxy::{ErrorFilter, Exchange, Failure, Maker, PostFilter, Recovery, Reply};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -76,10 +76,7 @@ impl ErrorPage {
 
 impl ErrorFilter for ErrorPage {
     fn error(&self, exchange: &mut Exchange, failure: Failure, reply: &mut Reply) -> Recovery {
-        // Callers of gRPC read a status, no pages.
-        if let Some(page) = self.find(failure.status(), Some(failure.code()))
-            && !is_grpc(&reply.head.fields)
-        {
+        if let Some(page) = self.find(failure.status(), Some(failure.code())) {
             page.put(exchange, &Occasion::failure(failure), reply);
         }
         // A route's own page may come after the one of its listener.

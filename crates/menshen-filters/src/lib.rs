@@ -11,6 +11,7 @@ mod error_page;
 mod fallback;
 mod fault;
 mod fields;
+mod grpc_json;
 mod grpc_web;
 mod headers;
 mod ip_allow;
@@ -31,6 +32,7 @@ mod testing;
 mod timeout;
 mod trigger;
 
+pub use grpc_json::{PathTemplate, read_json, write_json};
 pub use keep::{Keep, State};
 pub use spec::{Contract, Filter, Setup, Spec};
 
@@ -43,6 +45,7 @@ pub const ALL: &[Spec] = &[
     Spec::of::<error_page::ErrorPage>(),
     Spec::of::<fallback::Fallback>(),
     Spec::of::<fault::Fault>(),
+    Spec::of::<grpc_json::GrpcJson>(),
     Spec::of::<grpc_web::GrpcWeb>(),
     Spec::of::<headers::Headers>(),
     Spec::of::<ip_allow::IpAllow>(),

@@ -4,8 +4,9 @@ mod text;
 
 use indexmap::IndexMap;
 use menshen_config::Node;
+use menshen_config::document::GrpcStatus as WrittenStatus;
 use menshen_proxy::http1::{FieldName, Fields, standard_reason};
-use menshen_proxy::{Body, Exchange, Failure, Reply};
+use menshen_proxy::{Body, Exchange, Failure, GrpcStatus, Reply, is_grpc, set_grpc_status};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,6 +30,9 @@ pub(crate) struct PageConfig {
     headers: IndexMap<String, String>,
     /// The status to send, 200 to 599, instead of the one that would have been sent.
     pub(crate) status: Option<u16>,
+    /// The status that callers of gRPC get, such as `unavailable`, with `body` as its message. They get no pages. Default:
+    /// the status of the failure.
+    grpc_status: Option<WrittenStatus>,
 }
 
 /// A reply, ready to be filled in.
@@ -36,6 +40,7 @@ pub(crate) struct Page {
     variants: Box<[Variant]>,
     fields: Box<[(Box<[u8]>, Value)]>,
     status: Option<u16>,
+    grpc_status: Option<GrpcStatus>,
 }
 
 struct Variant {
@@ -68,7 +73,8 @@ impl Occasion {
 impl Page {
     /// Compiles a page; `field` is where it stands.
     pub(crate) fn new(config: PageConfig, field: &str, setup: &mut Setup<'_>) -> Self {
-        let PageConfig { html, json, body, headers, status } = config;
+        let PageConfig { html, json, body, headers, status, grpc_status } = config;
+        let grpc_status = grpc_status.and_then(|status| GrpcStatus::numbered(status.number()));
         let own_type = headers
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
@@ -105,16 +111,22 @@ impl Page {
                 list.push((name, value));
             }
         }
-        Self { variants: variants.into(), fields: list.into(), status }
+        Self { variants: variants.into(), fields: list.into(), status, grpc_status }
     }
 
     /// True when neither content, fields nor status change anything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.variants.is_empty() && self.fields.is_empty() && self.status.is_none()
+        self.variants.is_empty()
+            && self.fields.is_empty()
+            && self.status.is_none()
+            && self.grpc_status.is_none()
     }
 
     /// Makes a reply this page. What tells when to try again stays.
     pub(crate) fn put(&self, exchange: &Exchange, occasion: &Occasion, reply: &mut Reply) {
+        if is_grpc(&reply.head.fields) {
+            return self.put_status(exchange, occasion, reply);
+        }
         if let Some(status) = self.status {
             reply.head.status = status;
             if status < 400 {
@@ -139,6 +151,18 @@ impl Page {
                 }
             }
         });
+    }
+
+    /// Callers of gRPC read a status, no pages.
+    fn put_status(&self, exchange: &Exchange, occasion: &Occasion, reply: &mut Reply) {
+        let Some(status) = self.grpc_status else { return };
+        let plain = self.variants.iter().find(|variant| variant.content_type.starts_with("text/plain"));
+        let mut message = Vec::new();
+        match plain {
+            Some(variant) => variant.text.fill(exchange, occasion, &mut message),
+            None => message.extend_from_slice(occasion.detail.as_bytes()),
+        }
+        set_grpc_status(&mut reply.head.fields, status, &String::from_utf8_lossy(&message));
     }
 
     /// The content that the client accepts best; the first of several that it likes alike.

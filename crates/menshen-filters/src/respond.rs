@@ -5,7 +5,7 @@ use std::sync::Arc;
 use menshen_config::document::Respond as Config;
 use menshen_proxy::chain::Step;
 use menshen_proxy::http1::valid_value;
-use menshen_proxy::{Exchange, FixedReply, Flow, PreFilter};
+use menshen_proxy::{Exchange, FixedReply, Flow, GrpcStatus, PreFilter};
 
 use crate::fields::{self, Message};
 use crate::{Contract, Filter, Setup};
@@ -28,7 +28,8 @@ impl Filter for Respond {
 
 /// Makes the reply once for all requests.
 fn compile(config: Config, setup: &mut Setup<'_>) -> FixedReply {
-    let Config { status, headers, body, json } = config;
+    let Config { status, headers, body, json, grpc_status } = config;
+    let grpc_status = grpc_status.and_then(|status| GrpcStatus::numbered(status.number()));
     let status = status.unwrap_or(200);
     if body.is_some() && json.is_some() {
         setup.error("json", "both `body` and `json`").hint("keep one of them");
@@ -57,12 +58,12 @@ fn compile(config: Config, setup: &mut Setup<'_>) -> FixedReply {
     if let Some(content_type) = content_type.filter(|_| !has_type) {
         list.push(("content-type".into(), content_type.into()));
     }
-    FixedReply { status, fields: list.into(), body: body.into() }
+    FixedReply { status, fields: list.into(), body: body.into(), grpc_status }
 }
 
 impl PreFilter for Respond {
-    fn pre(&self, _: &mut Exchange) -> Flow {
-        Flow::Answer(Box::new(self.reply.to_reply()))
+    fn pre(&self, exchange: &mut Exchange) -> Flow {
+        Flow::Answer(Box::new(self.reply.to_reply(exchange)))
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Setup<'a> {
     pub variables: Option<&'a [Box<str>]>,
     /// Finds a service by its name.
     pub services: &'a dyn Fn(&str) -> Option<ServiceId>,
+    /// Reads a file by the name under which the document knows it, or says why not.
+    pub files: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
     /// State that outlives a generation.
     pub keep: &'a Keep,
     /// How many workers there are, for [`menshen_proxy::stats::PerWorker`].
@@ -134,6 +136,12 @@ impl Setup<'_> {
             self.error(field, e.to_string());
             Template::default()
         })
+    }
+
+    /// Reads a file that the configuration names; one that cannot be read is reported. A change of it is a change of the
+    /// configuration.
+    pub fn file(&mut self, field: &str, name: &str) -> Option<Vec<u8>> {
+        (self.files)(name).map_err(|why| self.error(field, why)).ok()
     }
 
     /// Finds a service; an unknown one is reported.

@@ -10,9 +10,9 @@ use menshen_proxy::http1::{HeadLimits, Underscores};
 use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
-    ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets,
-    Timeouts, UnixAccess,
+    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, GrpcStatuses, HostPolicy,
+    Listener, ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot,
+    Sockets, Timeouts, UnixAccess,
 };
 
 use crate::{Keep, Setup, find};
@@ -56,6 +56,7 @@ impl Try {
             timeouts: Timeouts::default(),
             body_limit: u64::MAX,
             encoded_slashes: EncodedSlashes::default(),
+            retry: GrpcStatuses::default(),
             trailers: Box::default(),
             stats: Arc::new(RouteStats::new(1)),
         };
@@ -139,6 +140,13 @@ impl Try {
         self
     }
 
+    /// Runs the `post` phase on a reply, which may fail.
+    pub(crate) fn try_reply(&mut self, reply: &mut Reply) -> Result<(), Failure> {
+        let live = self.chain();
+        let chain = live.route(self.exchange.route).chain.clone();
+        chain.post(&mut self.exchange, reply, usize::MAX).map_err(|(_, failure)| failure)
+    }
+
     /// Runs the `error` phase on a failure.
     pub(crate) fn fail(&mut self, failure: Failure) -> Recovery {
         let live = self.chain();
@@ -205,6 +213,7 @@ fn chain(yaml: &str, keep: &Keep) -> (Chain, Problems) {
             place: item.path.as_str(),
             variables: None,
             services: &services,
+            files: &|name| std::fs::read(name).map_err(|error| format!("{name}: {error}")),
             keep,
             workers: 1,
         };

@@ -1,13 +1,13 @@
 //! Writing heads and chunks. Always from parsed parts, never from received bytes of a head.
 
-use crate::{FieldName, Fields, NameSet, RequestHead, ResponseHead};
+use crate::{FieldName, Fields, NameSet, ResponseHead};
 
 /// The end of a chunked body without trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// `METHOD SP target SP HTTP/1.1 CRLF`.
-pub fn request_line(out: &mut Vec<u8>, head: &RequestHead, target: &[u8]) {
-    out.extend_from_slice(head.method_text());
+pub fn request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
+    out.extend_from_slice(method);
     out.push(b' ');
     out.extend_from_slice(target);
     out.extend_from_slice(b" HTTP/1.1\r\n");

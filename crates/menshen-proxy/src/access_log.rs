@@ -19,7 +19,7 @@ pub use note::{LineFields, LineNote, Lines};
 pub(crate) use passage::PassageLine;
 
 /// The standard members of a line, in order.
-pub const MEMBERS: [&str; 19] = [
+pub const MEMBERS: [&str; 20] = [
     "time",
     "client",
     "server-name",
@@ -33,6 +33,7 @@ pub const MEMBERS: [&str; 19] = [
     "endpoint",
     "attempts",
     "status",
+    "grpc-status",
     "code",
     "received",
     "sent",
@@ -232,6 +233,7 @@ fn line(out: &mut Vec<u8>, format: &Format, exchange: &Exchange, route: &Route, 
         m.number("attempts", u64::from(exchange.attempts));
     }
     m.number("status", u64::from(finished.status));
+    m.optional("grpc-status", exchange.grpc_status().map(|status| status.name().as_bytes()));
     m.optional("code", finished.failure.map(|f| f.code().as_bytes()));
     m.number("received", finished.received);
     m.number("sent", finished.sent);

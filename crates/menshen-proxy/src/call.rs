@@ -10,8 +10,10 @@ use crate::body::Length;
 use crate::buffer::Buffer;
 use crate::downstream::{Content, Downstream};
 use crate::forwarding::Outgoing;
+use crate::grpc::GrpcStatus;
 use crate::h1::upstream::H1Call;
 use crate::h2::upstream::H2Call;
+use crate::kept::Source;
 use crate::snapshot::{Endpoint, HostPolicy, HttpVersion, Route, Service};
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -44,6 +46,24 @@ impl Call {
         aim: &Aim<'_>,
         head: &mut ResponseHead,
     ) -> Result<Self, Failure> {
+        let Some(mut kept) = exchange.kept.take() else {
+            return Self::start_from(exchange, client, route, aim, head).await;
+        };
+        kept.rewind();
+        let source = &mut Source { kept: &mut kept, client };
+        // Boxed: the plain path must not carry its size.
+        let call = Box::pin(Self::start_from(exchange, source, route, aim, head)).await;
+        exchange.kept = Some(kept);
+        call
+    }
+
+    async fn start_from<D: Downstream>(
+        exchange: &mut Exchange,
+        client: &mut D,
+        route: &Route,
+        aim: &Aim<'_>,
+        head: &mut ResponseHead,
+    ) -> Result<Self, Failure> {
         match aim.endpoint.version {
             HttpVersion::Http1 => H1Call::start(exchange, client, route, aim, head).await.map(Self::H1),
             // Boxed: the plain path must not carry its size.
@@ -55,6 +75,18 @@ impl Call {
 
     /// Moves request content from the client to the service. Ready when there is no more to send.
     pub(crate) fn poll_pump<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        client: &mut D,
+    ) -> Poll<Result<(), Failure>> {
+        let Some(mut kept) = exchange.kept.take() else { return self.pump(cx, exchange, client) };
+        let pumped = self.pump(cx, exchange, &mut Source { kept: &mut kept, client });
+        exchange.kept = Some(kept);
+        pumped
+    }
+
+    fn pump<D: Downstream>(
         &mut self,
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
@@ -114,7 +146,12 @@ impl Call {
             Self::H2(call) => call.take_trailers(),
         };
         let mut trailers = trailers.unwrap_or_default();
-        if !trailers.is_empty() && !grpc::is_grpc(&exchange.request.fields) {
+        if trailers.is_empty() {
+            return trailers;
+        }
+        if grpc::is_grpc(&exchange.request.fields) {
+            exchange.grpc_status.set(GrpcStatus::of(&trailers));
+        } else {
             let allowed = &exchange.route().trailers;
             trailers.retain(|f| allowed.iter().any(|a| a.as_bytes().eq_ignore_ascii_case(f.name)));
         }

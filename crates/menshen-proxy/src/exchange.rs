@@ -1,5 +1,6 @@
 //! One request with its reply and all that is known about them.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::rc::Rc;
@@ -10,12 +11,15 @@ use menshen_http1::{FieldName, RequestHead};
 use crate::body::{Body, Transforms};
 use crate::chain::StepSet;
 use crate::forwarding;
+use crate::grpc::GrpcStatus;
+use crate::kept::Kept;
 use crate::notes::Notes;
 use crate::proxy_protocol::Addresses;
 use crate::snapshot::{Endpoint, Route, RouteId};
 use crate::target::Target;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;
+use crate::translation::Translation;
 use crate::worker::Live;
 use crate::{Failure, Reply};
 
@@ -159,6 +163,14 @@ pub struct Exchange {
     pub body_limit: u64,
     /// Values that a filter sets for the rest of this exchange.
     pub timeouts: crate::Timeouts,
+    /// What the service is asked for, where a filter translates the request.
+    pub translation: Option<Box<Translation>>,
+    /// Request content that can be sent again.
+    pub(crate) kept: Option<Box<Kept>>,
+    /// It is a call of gRPC, also one from a browser.
+    pub(crate) is_call: bool,
+    /// The status that a service of gRPC ended its call with.
+    pub(crate) grpc_status: Cell<Option<GrpcStatus>>,
     /// Routes that this request was forwarded to.
     pub(crate) forwards: u8,
     /// Routes match all but the method.
@@ -188,6 +200,10 @@ impl Exchange {
             transforms: Transforms::default(),
             body_limit: u64::MAX,
             timeouts: crate::Timeouts::default(),
+            translation: None,
+            kept: None,
+            is_call: false,
+            grpc_status: Cell::new(None),
             forwards: 0,
             wrong_method: false,
             variables: Vec::new(),
@@ -217,6 +233,10 @@ impl Exchange {
         self.notes.clear();
         self.trace.clear();
         self.transforms.clear();
+        self.translation = None;
+        self.kept = None;
+        self.is_call = false;
+        self.grpc_status.set(None);
         self.variables.clear();
     }
 
@@ -264,6 +284,26 @@ impl Exchange {
     pub fn variable(&self, name: &str) -> Option<&[u8]> {
         let at = self.route().variables.iter().position(|v| &**v == name)?;
         self.target.decoded_path().get(self.variables.get(at)?.clone())
+    }
+
+    /// The status that a service of gRPC ended its call with, once it has.
+    pub fn grpc_status(&self) -> Option<GrpcStatus> {
+        self.grpc_status.get()
+    }
+
+    /// The method and the target that the service is asked for, made in `scratch` where they are not the client's.
+    pub(crate) fn asked<'a>(
+        &'a self,
+        route: &Route,
+        base: &str,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(&'a [u8], &'a [u8]), Failure> {
+        let Some(translation) = &self.translation else {
+            return Ok((self.request.method_text(), route.rewrite.target(&self.target, base, scratch)?));
+        };
+        scratch.extend_from_slice(base.as_bytes());
+        scratch.extend_from_slice(&translation.target);
+        Ok((b"POST", scratch))
     }
 
     /// Microseconds since the start.

@@ -41,6 +41,10 @@ pub enum Failure {
     BodyTruncated,
     /// A filter that reads the request body finds that it is not what its type says.
     BadContent,
+    /// A filter cannot read content of this type or coding.
+    UnsupportedMediaType,
+    /// What is asked for cannot be said in the protocol that the client speaks.
+    Untranslatable,
     /// No route matches.
     NoRoute,
     /// Routes match all but the method.
@@ -109,6 +113,8 @@ pub enum Failure {
     ServiceTruncated,
     /// No response head in time.
     FirstByteTimeout,
+    /// A filter that must hold the response body finds it larger than allowed.
+    ReplyTooLarge,
     /// The response body stalled.
     BetweenBytesTimeout,
     /// The route's total time is over.
@@ -127,10 +133,12 @@ impl Failure {
             Self::MethodNotAllowed | Self::ConnectNotOffered => 405,
             Self::HeadTimeout | Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
             Self::Misdirected => 421,
             Self::RateLimited { .. } => 429,
             Self::ClientGone | Self::WriteTimeout => 499,
             Self::FilterFailed | Self::ForwardLoop | Self::BadRewrite | Self::Panicked => 500,
+            Self::Untranslatable => 501,
             Self::FaultInjected { status } => status,
             Self::ConnectFailed
             | Self::ServiceTlsFailed
@@ -139,7 +147,8 @@ impl Failure {
             | Self::BadResponse(_)
             | Self::BadInterim
             | Self::BadResponseBody
-            | Self::ServiceTruncated => 502,
+            | Self::ServiceTruncated
+            | Self::ReplyTooLarge => 502,
             Self::NoEndpoint | Self::Overloaded | Self::Stopping => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
@@ -157,6 +166,8 @@ impl Failure {
             Self::BadChunk(_) => "bad-chunk",
             Self::BodyTruncated => "body-truncated",
             Self::BadContent => "bad-content",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::Untranslatable => "untranslatable",
             Self::NoRoute => "no-route",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::ConnectNotOffered => "connect-not-offered",
@@ -187,6 +198,7 @@ impl Failure {
             Self::BadInterim => "bad-interim",
             Self::BadResponseBody => "bad-response-body",
             Self::ServiceTruncated => "service-truncated",
+            Self::ReplyTooLarge => "reply-too-large",
             Self::FirstByteTimeout => "first-byte-timeout",
             Self::BetweenBytesTimeout => "between-bytes-timeout",
             Self::TotalTimeout => "total-timeout",
@@ -201,6 +213,8 @@ impl Failure {
             | Self::BadChunk(_)
             | Self::BodyTruncated
             | Self::BadContent
+            | Self::UnsupportedMediaType
+            | Self::Untranslatable
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::ConnectNotOffered
@@ -231,6 +245,7 @@ impl Failure {
             | Self::BadInterim
             | Self::BadResponseBody
             | Self::ServiceTruncated
+            | Self::ReplyTooLarge
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
             | Self::TotalTimeout => Blame::Service,
@@ -261,6 +276,8 @@ impl Failure {
             Self::BadChunk(_) => "The chunked body is malformed.",
             Self::BodyTruncated => "The body ended before its announced length.",
             Self::BadContent => "The body is not what its content type says.",
+            Self::UnsupportedMediaType => "Content of this type or coding is not accepted here.",
+            Self::Untranslatable => "What is asked for cannot be had over this protocol.",
             Self::NoRoute => "No route matches this request. `menshen explain METHOD URL` shows why.",
             Self::MethodNotAllowed => "The resource exists, but not with this method.",
             Self::ConnectNotOffered => "This gateway opens no tunnels on request.",
@@ -291,6 +308,7 @@ impl Failure {
             Self::BadInterim => "The service sent interim answers that nobody asked for.",
             Self::BadResponseBody => "The body of the service's answer is malformed.",
             Self::ServiceTruncated => "The service's answer ended before its announced length.",
+            Self::ReplyTooLarge => "The service's answer is larger than may be held.",
             Self::FirstByteTimeout => "The service did not answer in time.",
             Self::BetweenBytesTimeout => "The service's answer stalled.",
             Self::TotalTimeout => "The time for this request is over.",

@@ -171,8 +171,8 @@ pub(crate) fn write_request(
     let request = &exchange.request;
     let fields = &request.fields;
     let mut scratch = Vec::new();
-    let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
-    write::request_line(out, request, target);
+    let (method, target) = exchange.asked(route, aim.base, &mut scratch)?;
+    write::request_line(out, method, target);
     let client_host = fields.get(FieldName::HOST);
     let authority = aim.endpoint.host();
     let host = match aim.host {

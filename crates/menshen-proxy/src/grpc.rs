@@ -5,23 +5,14 @@ use std::time::Duration;
 
 use menshen_http1::{FieldName, Fields};
 
-use crate::{Failure, Reply, Timeouts};
+use crate::{Exchange, Failure, Reply, Timeouts};
 
 /// The field that a deadline comes in.
 const TIMEOUT: &[u8] = b"grpc-timeout";
 
-/// The codes of gRPC that a gateway has a use for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Code {
-    Cancelled = 1,
-    DeadlineExceeded = 4,
-    PermissionDenied = 7,
-    ResourceExhausted = 8,
-    Unimplemented = 12,
-    Internal = 13,
-    Unavailable = 14,
-    Unauthenticated = 16,
-}
+mod status;
+
+pub use status::{GrpcStatus, GrpcStatuses};
 
 /// True when a message says that it is gRPC, whatever the encoding of its messages.
 pub fn is_grpc(fields: &Fields) -> bool {
@@ -29,9 +20,14 @@ pub fn is_grpc(fields: &Fields) -> bool {
 }
 
 /// True for gRPC and for gRPC-Web, which a filter may still turn into it.
-pub(crate) fn is_call(fields: &Fields) -> bool {
+pub fn is_call(fields: &Fields) -> bool {
     let is_web = |rest: &[u8]| rest.get(..4).is_some_and(|web| web.eq_ignore_ascii_case(b"-web"));
     variant(fields).is_some_and(|rest| is_own(rest) || is_web(rest))
+}
+
+/// True when the client looks for a status of gRPC in a reply.
+pub(crate) fn reads_status(exchange: &Exchange) -> bool {
+    exchange.translation.is_none() && is_grpc(&exchange.request.fields)
 }
 
 fn is_own(rest: &[u8]) -> bool {
@@ -74,21 +70,29 @@ pub(crate) fn failure(failure: Failure) -> Reply {
 
 /// Adds the status that tells of a failure.
 pub(crate) fn status(failure: Failure, fields: &mut Fields) {
-    fields.set_named(b"grpc-status", itoa::Buffer::new().format(code(failure) as u8).as_bytes());
-    let message = format!("{}: {}", failure.code(), failure.text());
-    fields.set_named(b"grpc-message", percent_encoded(&message).as_bytes());
+    set_status(fields, code(failure), &format!("{}: {}", failure.code(), failure.text()));
 }
 
-fn code(failure: Failure) -> Code {
+/// Sets a status and its message, of which no more than the first 1024 bytes are sent.
+pub fn set_status(fields: &mut Fields, status: GrpcStatus, message: &str) {
+    const LONGEST: usize = 1024;
+    let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default().trim_end();
+    fields.set_named(b"grpc-status", itoa::Buffer::new().format(status.number()).as_bytes());
+    fields.set_named(b"grpc-message", percent_encoded(message).as_bytes());
+}
+
+fn code(failure: Failure) -> GrpcStatus {
     match (failure, failure.status()) {
-        (Failure::RateLimited { .. } | Failure::BodyTooLarge, _) => Code::ResourceExhausted,
-        (_, 499) => Code::Cancelled,
-        (_, 401) => Code::Unauthenticated,
-        (_, 403) => Code::PermissionDenied,
-        (_, 404 | 405 | 501) => Code::Unimplemented,
-        (_, 408 | 504) => Code::DeadlineExceeded,
-        (_, 502 | 503) => Code::Unavailable,
-        _ => Code::Internal,
+        (Failure::RateLimited { .. } | Failure::BodyTooLarge | Failure::ReplyTooLarge, _) => {
+            GrpcStatus::RESOURCE_EXHAUSTED
+        }
+        (_, 499) => GrpcStatus::CANCELLED,
+        (_, 401) => GrpcStatus::UNAUTHENTICATED,
+        (_, 403) => GrpcStatus::PERMISSION_DENIED,
+        (_, 404 | 405 | 501) => GrpcStatus::UNIMPLEMENTED,
+        (_, 408 | 504) => GrpcStatus::DEADLINE_EXCEEDED,
+        (_, 502 | 503) => GrpcStatus::UNAVAILABLE,
+        _ => GrpcStatus::INTERNAL,
     }
 }
 
@@ -105,11 +109,16 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// Times for a call: its streams may be silent as long as a tunnel, and the caller's own deadline holds.
-pub(crate) fn limit(timeouts: &mut Timeouts, fields: &Fields) {
+pub fn limit(timeouts: &mut Timeouts, fields: &Fields) {
     let silent = timeouts.tunnel;
     for time in [&mut timeouts.body, &mut timeouts.first_byte, &mut timeouts.between_bytes] {
         *time = silent.max(*time);
     }
+    limit_by_caller(timeouts, fields);
+}
+
+/// The caller's own deadline, `grpc-timeout`, holds.
+pub fn limit_by_caller(timeouts: &mut Timeouts, fields: &Fields) {
     if let Some(asked_for) = timeout(fields) {
         timeouts.total = Some(timeouts.total.map_or(asked_for, |total| total.min(asked_for)));
     }

@@ -22,6 +22,7 @@ mod forwarding;
 mod grpc;
 mod h1;
 mod h2;
+mod kept;
 mod listener;
 mod notes;
 mod outbound;
@@ -43,6 +44,7 @@ pub mod template;
 mod timers;
 pub mod tls;
 pub mod trace;
+mod translation;
 mod wait;
 mod websocket;
 mod worker;
@@ -53,7 +55,10 @@ pub use failure::{Blame, Failure, Retry};
 pub use filter::{
     DoneFilter, ErrorFilter, FilterFuture, Flow, PostFilter, PreFilter, PreFilterAsync, Recovery, RouteFilter,
 };
-pub use grpc::is_grpc;
+pub use grpc::{
+    GrpcStatus, GrpcStatuses, is_call as is_grpc_call, is_grpc, limit as limit_call, limit_by_caller,
+    set_status as set_grpc_status,
+};
 pub use listener::{ListenerAddress, Sockets, UnixAccess};
 pub use menshen_http1 as http1;
 pub use notes::Notes;
@@ -64,4 +69,5 @@ pub use snapshot::{
     HostPolicy, HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot,
     Timeouts,
 };
+pub use translation::{Held, Translation};
 pub use worker::{Live, Seat, Wish, run};

@@ -68,7 +68,7 @@ impl Reply {
             json.push('"');
         }
         json.push_str("}\n");
-        let mut reply = match crate::grpc::is_grpc(&exchange.request.fields) {
+        let mut reply = match crate::grpc::reads_status(exchange) {
             true => crate::grpc::failure(failure),
             false => Self::with_body(status, "application/problem+json", json),
         };

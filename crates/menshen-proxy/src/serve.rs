@@ -1,5 +1,7 @@
 //! The life of a request, from its head to its last byte.
 
+mod again;
+
 use std::sync::Arc;
 
 use menshen_http1::{FieldName, Method, RequestFraming, ResponseFraming};
@@ -9,6 +11,7 @@ use crate::call::{Aim, Call};
 use crate::condition::host_of;
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
+use crate::grpc::GrpcStatus;
 use crate::reply::Maker;
 use crate::routes::{Found, Lookup};
 use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, Service, ServiceId};
@@ -16,7 +19,7 @@ use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
-use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc};
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
@@ -117,7 +120,8 @@ fn find_route(exchange: &mut Exchange, live: &Live) {
     let route = live.route(exchange.route);
     exchange.timeouts = route.timeouts;
     exchange.body_limit = route.body_limit;
-    if grpc::is_call(&exchange.request.fields) {
+    exchange.is_call = grpc::is_call(&exchange.request.fields);
+    if exchange.is_call {
         grpc::limit(&mut exchange.timeouts, &exchange.request.fields);
     }
 }
@@ -165,7 +169,7 @@ async fn act<D: Downstream>(
             call_service(exchange, client, live, service, base).await
         }
         Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to).into())),
-        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply().into())),
+        Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply(exchange).into())),
         Action::Forward { to } => forward(exchange, client, live, to).await,
         Action::NotFound if exchange.wrong_method => Err(Failure::MethodNotAllowed),
         Action::NotFound => Err(Failure::NoRoute),
@@ -181,7 +185,9 @@ async fn call_service<D: Downstream>(
     base: &str,
 ) -> Result<Answer, Failure> {
     limit_content(exchange, client)?;
+    hold_content(exchange, client).await?;
     let route = live.route(exchange.route);
+    again::keep_content(exchange, route);
     let mut result = Err(Failure::NoEndpoint);
     let mut failed = [0; MAX_ATTEMPTS];
     for tried in 0..MAX_ATTEMPTS {
@@ -191,10 +197,16 @@ async fn call_service<D: Downstream>(
         }
         let aim = Aim { service, endpoint, host: &route.host, base };
         result = attempt(exchange, client, live, &aim).await;
-        match result {
-            Err(failure) if may_retry(failure, exchange, client) => {}
+        match &result {
+            Err(failure) if may_retry(*failure, exchange, client) => {}
+            Ok(answer) if again::may_ask(answer, exchange, route, tried) => {
+                again::pause(exchange, client, tried).await?;
+            }
             _ => break,
         }
+    }
+    if let Some(kept) = &mut exchange.kept {
+        kept.settle();
     }
     result
 }
@@ -206,6 +218,18 @@ fn limit_content<D: Downstream>(exchange: &Exchange, client: &mut D) -> Result<(
     }
     client.limit_content(exchange.body_limit);
     Ok(())
+}
+
+/// Reads the content of a request that is to be translated.
+async fn hold_content<D: Downstream>(exchange: &mut Exchange, client: &mut D) -> Result<(), Failure> {
+    match &exchange.translation {
+        Some(translation) if exchange.kept.is_none() => {
+            let limit = translation.request_limit;
+            // Boxed: the plain path must not carry its size.
+            Box::pin(translation::hold_request(exchange, client, limit)).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One attempt: `route` filters, then the call.
@@ -226,7 +250,7 @@ async fn attempt<D: Downstream>(
     let sent_at = exchange.live.worker().recent();
     let called = Call::start(exchange, client, route, aim, &mut reply.head).await;
     let cells = service.stats.of(live.worker_index());
-    let call = match called {
+    let mut call = match called {
         Ok(call) => call,
         Err(failure) => {
             exchange.keep_reply(reply);
@@ -244,6 +268,15 @@ async fn attempt<D: Downstream>(
     }
     reply.body = if call.has_content() { Body::Streaming } else { Body::Empty };
     reply.maker = Maker::Service;
+    if exchange.is_call || exchange.translation.is_some() {
+        exchange.grpc_status.set(GrpcStatus::of(&reply.head.fields));
+    }
+    if exchange.translation.is_some()
+        && Box::pin(translation::hold_reply(exchange, client, &mut call, &mut reply)).await?
+    {
+        call.finish();
+        return Ok(Answer::made(reply));
+    }
     Ok(Answer { reply, call: Some(call) })
 }
 
@@ -252,10 +285,20 @@ fn may_retry<D: Downstream>(failure: Failure, exchange: &Exchange, client: &D) -
     use crate::failure::Retry;
     match failure.retry() {
         Retry::Never => false,
-        Retry::Always => !client.content_was_taken(),
+        Retry::Always => !content_is_lost(exchange, client),
         Retry::IfIdempotent => {
-            exchange.request.method().is_idempotent() && !client.content_was_taken() && exchange.attempts < 2
+            exchange.request.method().is_idempotent()
+                && !content_is_lost(exchange, client)
+                && exchange.attempts < 2
         }
+    }
+}
+
+/// True when content was sent that cannot be sent again.
+fn content_is_lost<D: Downstream>(exchange: &Exchange, client: &D) -> bool {
+    match &exchange.kept {
+        Some(kept) => !kept.is_complete(),
+        None => client.content_was_taken(),
     }
 }
 
@@ -325,10 +368,13 @@ async fn fall_back<D: Downstream>(
     live: &Live,
     id: ServiceId,
 ) -> Result<Answer, Failure> {
-    if client.content_was_taken() {
+    if content_is_lost(exchange, client) {
         return Err(Failure::NoEndpoint);
     }
-    limit_content(exchange, client)?;
+    if exchange.kept.is_none() {
+        limit_content(exchange, client)?;
+        hold_content(exchange, client).await?;
+    }
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
     let endpoint = service.pick(live, &[]).ok_or(Failure::NoEndpoint)?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };

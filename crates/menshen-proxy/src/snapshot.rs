@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ipnet::IpNet;
-use menshen_http1::{HeadLimits, Underscores};
+use menshen_http1::{FieldName, HeadLimits, Underscores, standard_reason};
 
 use crate::balance::Balance;
 use crate::chain::Chain;
 use crate::condition::Condition;
+use crate::grpc::{GrpcStatus, GrpcStatuses};
 use crate::listener::{Sockets, UnixAccess};
 use crate::proxy_protocol;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
 use crate::stats::{Counter, PerWorker, RouteStats, ServiceStats};
 use crate::tls::{ServerTls, ServiceTls};
+use crate::{Body, Exchange, Reply, grpc};
 
 /// One generation of the configuration.
 pub struct Snapshot {
@@ -202,6 +204,8 @@ pub struct Route {
     pub forwarding: Forwarding,
     /// How long its exchanges may take.
     pub timeouts: Timeouts,
+    /// The statuses of gRPC with which a call is sent again.
+    pub retry: GrpcStatuses,
     /// The largest request content, in bytes.
     pub body_limit: u64,
     /// Whether `%2F` in the path is passed on.
@@ -259,19 +263,34 @@ pub struct FixedReply {
     pub fields: Box<[(Box<str>, Box<str>)]>,
     /// The content.
     pub body: Bytes,
+    /// The status that callers of gRPC get instead; the one that they take this for, if there is none.
+    pub grpc_status: Option<GrpcStatus>,
 }
 
 impl FixedReply {
-    /// A reply like this.
-    pub fn to_reply(&self) -> crate::Reply {
-        let mut reply = crate::Reply::new(self.status);
+    /// A reply like this for the client, who may look for a status of gRPC.
+    pub fn to_reply(&self, exchange: &Exchange) -> Reply {
+        let mut reply = Reply::new(self.status);
         for (name, value) in &self.fields {
             reply.head.fields.append_named(name.as_bytes(), value.as_bytes());
         }
-        if !self.body.is_empty() {
-            reply.body = crate::Body::Full(self.body.clone());
+        if grpc::reads_status(exchange) && !grpc::is_grpc(&reply.head.fields) {
+            self.say_by_status(&mut reply);
+        } else if !self.body.is_empty() {
+            reply.body = Body::Full(self.body.clone());
         }
         reply
+    }
+
+    /// Says it as callers of gRPC read it: as a status, with the text as its message.
+    fn say_by_status(&self, reply: &mut Reply) {
+        let fields = &mut reply.head.fields;
+        let is_text = fields.get(FieldName::CONTENT_TYPE).is_some_and(|kind| kind.starts_with(b"text/plain"));
+        let text = std::str::from_utf8(&self.body).ok().filter(|text| is_text && !text.is_empty());
+        let status = self.grpc_status.unwrap_or(GrpcStatus::of_http(self.status));
+        grpc::set_status(fields, status, text.unwrap_or(standard_reason(self.status)));
+        fields.set(FieldName::CONTENT_TYPE, b"application/grpc");
+        reply.head.status = 200;
     }
 }
 

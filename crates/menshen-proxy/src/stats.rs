@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
+use crate::GrpcStatus;
 use crate::trace::Verdict;
 
 /// A number that one worker adds to and others read.
@@ -93,6 +94,8 @@ const STATUSES: usize = 24;
 pub struct RouteCells {
     statuses: [(AtomicU16, Counter); STATUSES],
     other_statuses: Counter,
+    /// Made for the first call of gRPC.
+    grpc: OnceLock<Box<[Counter; GrpcStatus::COUNT]>>,
     /// Content bytes received from clients.
     pub received: Counter,
     /// Content bytes sent to clients.
@@ -114,6 +117,19 @@ impl RouteCells {
             }
         }
         self.other_statuses.add(1);
+    }
+
+    /// Counts a finished call of gRPC by the status of its service.
+    pub fn count_call(&self, status: GrpcStatus) {
+        if let Some(counter) = self.grpc.get_or_init(Box::default).get(usize::from(status.number())) {
+            counter.add(1);
+        }
+    }
+
+    /// The statuses of gRPC counted so far.
+    pub fn calls(&self) -> impl Iterator<Item = (GrpcStatus, u64)> {
+        let counts = self.grpc.get().into_iter().flat_map(|counts| counts.iter().map(Counter::get));
+        GrpcStatus::all().zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// The statuses counted so far; 0 stands for all that found no place.

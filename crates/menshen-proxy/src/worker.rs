@@ -379,6 +379,9 @@ impl Worker {
         }
         if let Some(counted) = route.stats.of(self.index) {
             counted.count(finished.status);
+            if let Some(status) = exchange.grpc_status() {
+                counted.count_call(status);
+            }
             counted.received.add(finished.received);
             counted.sent.add(finished.sent);
             counted.latency.record(finished.micros);

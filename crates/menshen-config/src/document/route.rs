@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::host_name;
-use super::{CallTimeouts, Forwarded, Prefix, RouteLimits, RouteTest, Target};
+use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RouteTest, Target};
 use crate::filter::FilterItem;
 use crate::matching::Match;
 use crate::one_or_many::OneOrMany;
@@ -61,6 +61,9 @@ pub struct Route {
     /// How long is waited. Default: what the service says.
     #[serde(default)]
     pub timeouts: Option<Box<CallTimeouts>>,
+    /// When a request is sent again because of the answer. Default: what the service says.
+    #[serde(default)]
+    pub retry: Option<Box<Retry>>,
     /// The most that is accepted. Default: what the listener says.
     #[serde(default)]
     pub limits: RouteLimits,
@@ -153,6 +156,6 @@ mod tests {
 
     #[test]
     fn a_route_is_small_because_there_may_be_very_many() {
-        assert!(size_of::<Route>() <= 448, "{} bytes: box what few routes say", size_of::<Route>());
+        assert!(size_of::<Route>() <= 456, "{} bytes: box what few routes say", size_of::<Route>());
     }
 }

@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Address, CallTimeouts, Place, Prefix, Protocol, ServiceTls, Url};
+use super::{Address, CallTimeouts, Place, Prefix, Protocol, Retry, ServiceTls, Url};
 use crate::decode::Recovered;
 use crate::quantity::{Bounded, Duration, PerWorker};
 use crate::span::{Span, Spanned};
@@ -28,6 +28,8 @@ pub struct Service {
     pub balance: Balance,
     /// How long is waited for it.
     pub timeouts: CallTimeouts,
+    /// When a request is sent again because of the answer.
+    pub retry: Retry,
     /// Connections that are kept open.
     pub pool: Pool,
     /// The `Host` that it gets to see. Default: `keep`.
@@ -63,6 +65,9 @@ struct Long {
     /// How long is waited for it. Default: that of the listener.
     #[serde(default)]
     timeouts: CallTimeouts,
+    /// When a request is sent again because of the answer. Default: never.
+    #[serde(default)]
+    retry: Retry,
     /// Connections that are kept open.
     #[serde(default)]
     pool: Pool,
@@ -184,8 +189,19 @@ impl<'de> Deserialize<'de> for Service {
             Written::Short(url) => return Ok(Service::at(span, url)),
             Written::Long(long) => *long,
         };
-        let Long { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base } =
-            long;
+        let Long {
+            about,
+            endpoints,
+            protocol,
+            tls,
+            proxy_protocol,
+            balance,
+            timeouts,
+            retry,
+            pool,
+            host,
+            base,
+        } = long;
         let protocol = match (protocol, &tls) {
             (Some(plain), Some(_)) if !plain.is_tls() => {
                 return Err(D::Error::custom(
@@ -197,7 +213,19 @@ impl<'de> Deserialize<'de> for Service {
             (None, None) => Protocol::Http,
         };
         let tls = tls.unwrap_or_default();
-        Ok(Self { about, endpoints, protocol, tls, proxy_protocol, balance, timeouts, pool, host, base })
+        Ok(Self {
+            about,
+            endpoints,
+            protocol,
+            tls,
+            proxy_protocol,
+            balance,
+            timeouts,
+            retry,
+            pool,
+            host,
+            base,
+        })
     }
 }
 

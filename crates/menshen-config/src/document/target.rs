@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Url;
+use super::{GrpcStatus, Url};
 use crate::node::Node;
 use crate::text::{FromText, Refusal};
 
@@ -52,6 +52,9 @@ pub struct Respond {
     /// The body as data, sent as `application/json`; not together with `body`.
     #[schemars(with = "Option<serde_json::Value>")]
     pub json: Option<Node>,
+    /// What callers of gRPC get instead: a status, with the text of `body` as its message. Default: what they would take
+    /// `status` for, such as `unavailable` for 503.
+    pub grpc_status: Option<GrpcStatus>,
 }
 
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {

@@ -119,6 +119,7 @@ impl<'a> Builder<'a> {
             place,
             variables: scope.variables,
             services: scope.services,
+            files: &|name| self.ground.files.read_named(name),
             keep: &self.ground.keep,
             workers: self.ground.workers,
         };

@@ -13,7 +13,7 @@ use menshen_proxy::http1::{valid_name, valid_value};
 use menshen_proxy::routes::{Entry as TableEntry, Share};
 use menshen_proxy::stats::RouteStats;
 use menshen_proxy::template::Template;
-use menshen_proxy::{Action, EncodedSlashes, FixedReply, HostPolicy, Rewrite, Route, RouteId};
+use menshen_proxy::{Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, Rewrite, Route, RouteId};
 
 use super::chain::{self, Built, Scope};
 use super::listener::Place;
@@ -43,6 +43,8 @@ pub(super) fn compile(
         [written.timeouts.as_deref(), service.and_then(|s| place.services.timeouts(s))],
         [&behind.listener.timeouts, &gateway.timeouts],
     );
+    let retry = written.retry.as_deref().or_else(|| service.and_then(|s| place.services.retry(s)));
+    let retry = retry.map(settings::retry).unwrap_or_default();
     let host = match written.host.as_ref().map(|h| &h.value) {
         Some(RouteHost::Keep) => HostPolicy::Keep,
         Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
@@ -58,6 +60,7 @@ pub(super) fn compile(
         host,
         forwarding: settings::forwarding([&written.forwarded, &gateway.forwarded]),
         timeouts,
+        retry,
         body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
         encoded_slashes: match written.encoded_slashes {
             WrittenSlashes::Refuse => EncodedSlashes::Refuse,
@@ -152,7 +155,13 @@ fn fixed(respond: &Respond, at: Span, path: &Path, problems: &mut Problems) -> F
     if let Some(content_type) = content_type.filter(|_| !has_type) {
         fields.push(("content-type".into(), content_type.into()));
     }
-    FixedReply { status: respond.status.unwrap_or(200), fields: fields.into(), body: body.into() }
+    let grpc_status = respond.grpc_status.and_then(|status| GrpcStatus::numbered(status.number()));
+    FixedReply {
+        status: respond.status.unwrap_or(200),
+        fields: fields.into(),
+        body: body.into(),
+        grpc_status,
+    }
 }
 
 fn rewrite(

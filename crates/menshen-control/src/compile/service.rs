@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use menshen_config::document::{
     Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
-    Service as Written, ServiceHost, Url,
+    Retry, Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
 use menshen_proxy::balance::{Balance, Method};
@@ -79,6 +79,10 @@ impl Services {
 
     pub(super) fn timeouts(&self, id: ServiceId) -> Option<&CallTimeouts> {
         self.written(id).map(|w| &w.timeouts)
+    }
+
+    pub(super) fn retry(&self, id: ServiceId) -> Option<&Retry> {
+        self.written(id).map(|w| &w.retry)
     }
 
     pub(super) fn host(&self, id: ServiceId) -> HostPolicy {

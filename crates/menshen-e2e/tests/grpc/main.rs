@@ -2,13 +2,17 @@
 //! (<https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>), what the gateway itself answers, and
 //! gRPC-Web by hand.
 
+mod again;
 mod caller;
 mod cancellation;
 mod codec;
 mod deadlines;
 mod echo;
 mod failures;
+mod flaky;
 mod interop;
+mod json;
 mod service;
 mod stage;
+mod statuses;
 mod web;

@@ -146,6 +146,7 @@ fn built(limit: &str, keep: &Keep) -> RateLimit {
         place: "routes.a.filters.rate-limit[1]",
         variables: None,
         services: &|_| None,
+        files: &|_| Err(String::new()),
         keep,
         workers: 1,
     };

@@ -23,13 +23,15 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 38] {
+fn kinds() -> [Failure; 41] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
         BadChunk(ChunkError::Size),
         BodyTruncated,
         BadContent,
+        UnsupportedMediaType,
+        Untranslatable,
         NoRoute,
         MethodNotAllowed,
         ConnectNotOffered,
@@ -60,6 +62,7 @@ fn kinds() -> [Failure; 38] {
         BadInterim,
         BadResponseBody,
         ServiceTruncated,
+        ReplyTooLarge,
         FirstByteTimeout,
         BetweenBytesTimeout,
         TotalTimeout,

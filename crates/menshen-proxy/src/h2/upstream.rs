@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use menshen_http1::{FieldName, Fields, ResponseFraming, ResponseHead};
+use menshen_http1::{FieldName, Fields, Method, ResponseFraming, ResponseHead};
 use menshen_http2::hpack::{Encoder, Indexing};
 use menshen_http2::{Code, End};
 
@@ -332,7 +332,7 @@ fn send_request(
 ) -> Result<u32, Failure> {
     let worker = exchange.live.worker();
     let mut scratch = Vec::new();
-    let target = route.rewrite.target(&exchange.target, aim.base, &mut scratch)?;
+    let (method, target) = exchange.asked(route, aim.base, &mut scratch)?;
     let mut text = worker.take_bytes();
     forwarding::write_request(&mut text, exchange, route, aim, content)?;
     let scheme: &[u8] = if aim.endpoint.tls.is_some() { b"https" } else { b"http" };
@@ -342,11 +342,11 @@ fn send_request(
     if core.out.capacity() == 0 {
         core.out = worker.take_bytes();
     }
-    let Some(id) = core.open(Outcome::of(exchange.request.method())) else {
+    let Some(id) = core.open(Outcome::of(Method::of(method))) else {
         return Err(Failure::ServiceRefused);
     };
     core.send_fields(id, end, |encoder, out| {
-        encoder.field(b":method", exchange.request.method_text(), Indexing::Cached, out);
+        encoder.field(b":method", method, Indexing::Cached, out);
         encoder.field(b":scheme", scheme, Indexing::Cached, out);
         encoder.field(b":path", target, Indexing::Plain, out);
         write_lines(encoder, out, &text);

@@ -21,7 +21,7 @@ fn every_piece_of_configuration_on_the_pages_of_filters_compiles() {
                 "listeners: {{ web: {{ bind: 127.0.0.1:8001 }} }}\nservices: {{ spare: http://127.0.0.1:2 }}\n\
                  routes:\n  a:\n    match: \"/a/{{id}}\"\n    to: http://127.0.0.1:1\n    filters:\n{filters}"
             );
-            let outcome = Folder::with(&config).run(&["check"]);
+            let outcome = Folder::with_descriptors(&config).run(&["check"]);
             assert!(outcome.ok, "docs/filters/{}.md\n{config}\n{}", filter.name, outcome.err);
         }
     }

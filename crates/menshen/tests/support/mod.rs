@@ -78,9 +78,16 @@ impl Folder {
         folder
     }
 
-    /// The same, with the certificates that the examples and the pages name.
-    pub fn with_certificates(config: impl AsRef<[u8]>) -> Self {
+    /// The same, with the descriptors that the examples and the pages name.
+    pub fn with_descriptors(config: impl AsRef<[u8]>) -> Self {
         let folder = Self::with(config);
+        folder.write("greeter.pb", std::fs::read(root().join("examples/greeter.pb")).unwrap());
+        folder
+    }
+
+    /// The same, with the certificates and descriptors that the examples and the pages name.
+    pub fn with_certificates(config: impl AsRef<[u8]>) -> Self {
+        let folder = Self::with_descriptors(config);
         std::fs::create_dir(folder.path().join("certs")).unwrap();
         for (name, names) in [
             ("web", &["www.example.com", "example.com"][..]),

@@ -1,7 +1,5 @@
 //! PEM files: what is in them, or why they are of no use.
 
-use std::io;
-
 use menshen_config::document::FilePath;
 use menshen_config::{Path, Problems, Spanned};
 use rustls::RootCertStore;
@@ -21,19 +19,8 @@ pub(super) struct Files<'a> {
 impl Files<'_> {
     /// The bytes of a file.
     pub(super) fn read(&mut self, file: &Spanned<FilePath>, path: &Path) -> Option<Vec<u8>> {
-        let name = self.ground.files.resolve(&file.value.0);
-        let error = match self.ground.files.read(&name) {
-            Ok(bytes) => return Some(bytes),
-            Err(error) => error,
-        };
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
-            _ => error.to_string(),
-        };
-        let name = name.strip_prefix(".").unwrap_or(&name).display();
-        self.problems.error(file.span, path.clone(), format!("{name}: {why}"));
-        None
+        let read = self.ground.files.read_named(&file.value.0);
+        read.map_err(|why| self.problems.error(file.span, path.clone(), why)).ok()
     }
 
     /// The certificates in a PEM file; at least one.

@@ -1,0 +1,137 @@
+//! Request content that is kept, so that it can be sent again: all of it, or what has passed so far.
+
+use std::task::{Context, Poll};
+
+use menshen_http1::ResponseHead;
+
+use crate::downstream::{Content, Downstream};
+use crate::serve::Answer;
+use crate::timers::Deadline;
+use crate::{Exchange, Failure, Finished};
+
+/// Kept content, and how much of it this attempt has sent.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    sent: usize,
+    more: More,
+}
+
+/// What follows the kept content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    /// Nothing: the client's own content was read before.
+    Nothing,
+    /// What the client still sends; it is kept too, up to this many bytes in all.
+    Kept { limit: usize },
+    /// What the client still sends. Some of it was sent and not kept.
+    Lost,
+}
+
+impl Kept {
+    /// All content there is.
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, sent: 0, more: More::Nothing }
+    }
+
+    /// Nothing so far; what passes is kept as long as it is no more than this many bytes.
+    pub(crate) fn passing(limit: usize) -> Self {
+        Self { bytes: Vec::new(), sent: 0, more: More::Kept { limit } }
+    }
+
+    /// True when the content can be sent from its start.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.more != More::Lost
+    }
+
+    /// Starts again at the first byte.
+    pub(crate) fn rewind(&mut self) {
+        self.sent = 0;
+    }
+
+    /// An answer has begun: nothing more need be kept.
+    pub(crate) fn settle(&mut self) {
+        if self.rest().is_empty() && self.more != More::Nothing {
+            *self = Self { bytes: Vec::new(), sent: 0, more: More::Lost };
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    /// Takes note of content that passes.
+    fn pass(&mut self, piece: &[u8]) {
+        let More::Kept { limit } = self.more else { return };
+        if self.bytes.len() + piece.len() > limit {
+            *self = Self { bytes: Vec::new(), sent: 0, more: More::Lost };
+            return;
+        }
+        self.bytes.extend_from_slice(piece);
+        self.sent = self.bytes.len();
+    }
+}
+
+/// A client whose content is kept.
+pub(crate) struct Source<'a, D> {
+    pub(crate) kept: &'a mut Kept,
+    pub(crate) client: &'a mut D,
+}
+
+impl<D: Downstream> Downstream for Source<'_, D> {
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
+        if !self.kept.rest().is_empty() {
+            return Poll::Ready(Ok(Content::Data));
+        }
+        match self.kept.more {
+            More::Nothing => Poll::Ready(Ok(Content::End)),
+            More::Kept { .. } | More::Lost => self.client.poll_content(cx),
+        }
+    }
+
+    fn content(&self) -> &[u8] {
+        let rest = self.kept.rest();
+        match self.kept.more {
+            More::Kept { .. } | More::Lost if rest.is_empty() => self.client.content(),
+            _ => rest,
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        let left = self.kept.rest().len();
+        if left > 0 || self.kept.more == More::Nothing {
+            self.kept.sent += n.min(left);
+            return;
+        }
+        self.kept.pass(self.client.content().get(..n).unwrap_or_default());
+        self.client.consume(n);
+    }
+
+    fn limit_content(&mut self, bytes: u64) {
+        self.client.limit_content(bytes);
+    }
+
+    fn content_is_ended(&self) -> bool {
+        self.kept.rest().is_empty() && (self.kept.more == More::Nothing || self.client.content_is_ended())
+    }
+
+    fn content_was_taken(&self) -> bool {
+        !self.kept.is_complete() && self.client.content_was_taken()
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.client.poll_gone(cx)
+    }
+
+    fn deadline(&self) -> &Deadline {
+        self.client.deadline()
+    }
+
+    async fn interim(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
+        self.client.interim(exchange, head).await
+    }
+
+    async fn send(&mut self, exchange: &mut Exchange, answer: Answer) -> Finished {
+        self.client.send(exchange, answer).await
+    }
+}

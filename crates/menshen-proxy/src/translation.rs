@@ -1,0 +1,141 @@
+//! Requests that a filter translates into another protocol: what the service is asked for, and how much is held for it.
+//!
+//! Content is not held for anybody else: the plain path only looks whether there is a translation.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use menshen_http1::{RequestFraming, ResponseHead};
+
+use crate::call::Call;
+use crate::downstream::{Content, Downstream};
+use crate::kept::Kept;
+use crate::wait::{Wait, Watch};
+use crate::{Body, Exchange, Failure, Reply, grpc};
+
+/// What a service is asked for instead of what the client asked for. All of the request's content is read and passes
+/// [`Exchange::transforms`] before the service is called, so that what is wrong with it costs no call.
+#[derive(Debug)]
+pub struct Translation {
+    /// The target, asked for by POST.
+    pub target: Box<[u8]>,
+    /// The most content that the client may send, in bytes; more is [`Failure::BodyTooLarge`].
+    pub request_limit: u64,
+    /// How much of a gRPC reply is there before the `post` filters see it.
+    pub reply: Held,
+    /// The most content of a reply that is held, in bytes; more is [`Failure::ReplyTooLarge`].
+    pub reply_limit: u64,
+}
+
+/// How much of a reply is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing: the head is passed on at once.
+    Nothing,
+    /// All of it: content and trailers, which are added to the head's fields.
+    Whole,
+    /// The first piece of content. A reply that ends without any is held whole.
+    FirstPiece,
+}
+
+/// Reads all content of a request, and keeps what the transforms make of it.
+pub(crate) async fn hold_request<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    limit: u64,
+) -> Result<(), Failure> {
+    let limit = limit.min(exchange.body_limit);
+    if matches!(exchange.request.framing, RequestFraming::Length(n) if n > limit) {
+        return Err(Failure::BodyTooLarge);
+    }
+    client.limit_content(limit);
+    if std::mem::take(&mut exchange.request.expects_continue) && !client.content_is_ended() {
+        client.interim(exchange, &ResponseHead::new(100)).await?;
+    }
+    let (mut content, mut watch) = (Vec::new(), Watch::new());
+    poll_fn(|cx| {
+        loop {
+            match client.poll_content(cx) {
+                Poll::Ready(Ok(Content::Data)) => {
+                    content.extend_from_slice(client.content());
+                    client.consume(client.content().len());
+                }
+                Poll::Ready(Ok(Content::End)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+                Poll::Pending => break,
+            }
+        }
+        watch.poll(cx, Wait::ClientBody, content.len() as u64, client.deadline(), exchange).map(Err)
+    })
+    .await?;
+    let mut changed = Vec::new();
+    exchange.transforms.run(&content, &mut changed)?;
+    exchange.transforms.finish(&mut changed)?;
+    exchange.transforms.clear();
+    exchange.request.framing = RequestFraming::Length(changed.len() as u64);
+    exchange.kept = Some(Box::new(Kept::whole(changed)));
+    Ok(())
+}
+
+/// Reads what is held of a gRPC reply. True when that was all of it.
+pub(crate) async fn hold_reply<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    call: &mut Call,
+    reply: &mut Reply,
+) -> Result<bool, Failure> {
+    let Some(Translation { reply: held, reply_limit, .. }) = exchange.translation.as_deref() else {
+        return Ok(false);
+    };
+    let (held, limit) = (*held, *reply_limit);
+    if held == Held::Nothing || !call.has_content() || !grpc::is_grpc(&reply.head.fields) {
+        return Ok(false);
+    }
+    let (mut content, mut watch) = (Vec::new(), Watch::new());
+    let end = poll_fn(|cx| {
+        if let Poll::Ready(end) = poll_held(cx, call, held, limit, &mut content) {
+            return Poll::Ready(end);
+        }
+        let pumped = call.poll_pump(cx, exchange, client);
+        if let Poll::Ready(Err(failure)) = pumped {
+            return Poll::Ready(Err(failure));
+        }
+        if client.content_is_ended() && client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientGone));
+        }
+        watch.poll(cx, Wait::BetweenBytes, call.moved(), client.deadline(), exchange).map(Err)
+    })
+    .await?;
+    if end == Content::Data {
+        return Ok(false);
+    }
+    for field in call.take_trailers(exchange).iter() {
+        reply.head.fields.append_named(field.name, field.value);
+    }
+    reply.body = Body::Full(Bytes::from(content));
+    Ok(true)
+}
+
+/// Ready with `Data` when the first piece is there and no more is wanted, with `End` when all is held.
+fn poll_held(
+    cx: &mut Context<'_>,
+    call: &mut Call,
+    held: Held,
+    limit: u64,
+    content: &mut Vec<u8>,
+) -> Poll<Result<Content, Failure>> {
+    loop {
+        match call.poll_content(cx) {
+            Poll::Ready(Ok(Content::Data)) if held == Held::Whole => {
+                let piece = call.content();
+                if (content.len() + piece.len()) as u64 > limit {
+                    return Poll::Ready(Err(Failure::ReplyTooLarge));
+                }
+                content.extend_from_slice(piece);
+                call.consume(call.content().len());
+            }
+            other => return other,
+        }
+    }
+}
