@@ -1,6 +1,7 @@
 //! What a document can say.
 
 mod access_log;
+mod acme;
 mod address;
 mod forwarded;
 mod gateway;
@@ -16,6 +17,7 @@ mod timeouts;
 mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
+pub use acme::{Acme, AcmeDirectory, Challenge, Dns01, ExternalAccount, FolderPath, Terms};
 pub use address::{Address, Place, Prefix, Protocol, Url};
 pub use forwarded::Forwarded;
 pub use gateway::{Admin, Bind, Gateway, LogLevel, Pseudonym};
@@ -29,8 +31,8 @@ pub use switch::Switch;
 pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};
 pub use tls::{
-    Certificate, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, OwnCertificate, ServiceTls,
-    Strangers, TlsVersion,
+    Certificate, CertificateSource, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need,
+    OwnCertificate, ServiceTls, Strangers, TlsVersion,
 };
 
 use schemars::JsonSchema;

@@ -10,6 +10,7 @@ mod body;
 mod buffer;
 mod call;
 pub mod chain;
+pub mod challenges;
 mod clock;
 pub mod condition;
 mod connect;

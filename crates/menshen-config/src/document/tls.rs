@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
 
@@ -33,23 +34,68 @@ pub struct ListenerTls {
     pub strangers: Strangers,
 }
 
-/// A certificate with its key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// A certificate with its key: from two files, or got by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Certificate {
     /// The PEM file with the certificate and those between it and its root.
-    pub chain: Spanned<FilePath>,
+    pub chain: Option<Spanned<FilePath>>,
     /// The PEM file with the private key.
-    pub key: Spanned<FilePath>,
+    pub key: Option<Spanned<FilePath>>,
+    /// Instead of files: the names for which a certificate is got and renewed as `gateway: { acme }` says, one for all of
+    /// them.
+    pub acme: OneOrMany<Spanned<Box<str>>>,
     /// The names that get it. Default: those in the certificate.
-    #[serde(default)]
     pub names: Option<Vec<Spanned<Box<str>>>>,
     /// A DER file with the authority's statement that it is not revoked, sent along to clients (OCSP stapling).
-    #[serde(default)]
     pub ocsp: Option<Spanned<FilePath>>,
     /// Which certificates clients of these names show. Default: that of the listener.
-    #[serde(default)]
     pub clients: Option<ClientCertificates>,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum CertificateSource<'a> {
+    /// From these files.
+    Files {
+        /// With the certificate.
+        chain: &'a Spanned<FilePath>,
+        /// With its key.
+        key: &'a Spanned<FilePath>,
+    },
+    /// From an authority, for these names.
+    Acme(&'a [Spanned<Box<str>>]),
+}
+
+impl Certificate {
+    /// Where it comes from.
+    ///
+    /// # Errors
+    /// What is missing, or there for nothing.
+    pub fn source(&self) -> Result<CertificateSource<'_>, Refusal> {
+        let files_or_names = "write `{ chain: web.pem, key: web.key }` or `{ acme: www.example.com }`";
+        let Self { chain, key, acme, names, ocsp, clients: _ } = self;
+        match (chain, key) {
+            (Some(chain), Some(key)) if acme.is_empty() => Ok(CertificateSource::Files { chain, key }),
+            (None, None) if acme.is_empty() => Err(Refusal::new("no certificate").hint(files_or_names)),
+            (None, None) if names.is_some() => {
+                Err(Refusal::new("a certificate that is got has the names in `acme`").hint("remove `names`"))
+            }
+            (None, None) if ocsp.is_some() => {
+                Err(Refusal::new("there is no statement in a file for a certificate that is got")
+                    .hint("remove `ocsp`"))
+            }
+            (None, None) => Ok(CertificateSource::Acme(acme)),
+            _ if !acme.is_empty() => {
+                Err(Refusal::new("a certificate is from files or got by `acme`, not both").hint(files_or_names))
+            }
+            (Some(_), None) => Err(Refusal::new("`key` is missing").hint("name the file with the private key")),
+            (None, Some(_)) => {
+                Err(Refusal::new("`chain` is missing").hint("name the file with the certificate"))
+            }
+            (Some(_), Some(_)) => Err(Refusal::new("no certificate").hint(files_or_names)),
+        }
+    }
 }
 
 /// Which certificates clients show.

@@ -1,0 +1,182 @@
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::FilePath;
+use crate::one_or_many::OneOrMany;
+use crate::quantity::{Duration, Secret};
+use crate::span::Spanned;
+use crate::text::{FromText, Refusal, text_type};
+
+/// How certificates are got and renewed without people (ACME, RFC 8555). Which ones, the listeners say:
+/// `certificates: [{ acme: www.example.com }]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Acme {
+    /// Where the authority can write to.
+    pub email: Option<Spanned<Box<str>>>,
+    /// `agreed` says that you have read the terms of the authority and agree to them. Nothing is done without that.
+    pub terms: Option<Terms>,
+    /// The authority: `production` and `staging` are those of Let's Encrypt, any other by the URL of its directory.
+    /// Default: `production`.
+    pub directory: AcmeDirectory,
+    /// The PEM file with the roots that the authority's own server is believed by. Default: those of the system.
+    pub ca: Option<Spanned<FilePath>>,
+    /// How it is proven that the names are ours. Default: `http-01` where a listener without TLS is there, else
+    /// `tls-alpn-01`.
+    pub challenge: Option<Spanned<Challenge>>,
+    /// How long before its end a certificate is renewed. Default: when the authority says (ARI, RFC 9773), else when a
+    /// third of its life is left.
+    pub renew: Option<Duration>,
+    /// The customer account at the authority that certificates belong to (external account binding). Default: none.
+    pub account: Option<ExternalAccount>,
+}
+
+/// What is said about the terms of an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Terms {
+    /// They were read and are agreed to.
+    Agreed,
+}
+
+/// How it is proven that a name is ours.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Challenge {
+    /// By an answer over plain HTTP, at port 80 of the name.
+    #[serde(rename = "http-01")]
+    Http01,
+    /// By a certificate that is shown for it, at port 443 of the name.
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// By a record in its DNS, which a command of yours makes. Wildcards need that.
+    #[serde(rename = "dns-01")]
+    Dns01(Dns01),
+}
+
+/// How records in DNS are made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Dns01 {
+    /// The command and its first arguments. It gets three more: `present` or `cleanup`, the name of the TXT record, and its
+    /// value. No shell is in between.
+    pub hook: OneOrMany<Spanned<String>>,
+    /// How long the command may take. Default: `60s`.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+    /// How long the record needs until the whole world sees it. Default: `0s`, the command returns when it is seen.
+    #[serde(default)]
+    pub wait: Option<Duration>,
+}
+
+/// A customer account at an authority.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExternalAccount {
+    /// Its id, as the authority gave it.
+    pub id: Box<str>,
+    /// Where its key is, in Base64 for URLs as the authority gave it.
+    pub key: Spanned<Secret>,
+}
+
+/// Where an authority says what it offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AcmeDirectory {
+    /// Let's Encrypt.
+    #[default]
+    Production,
+    /// Let's Encrypt's for trying things: nobody believes its certificates.
+    Staging,
+    /// At this URL.
+    Url(Box<str>),
+}
+
+impl AcmeDirectory {
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Production => "https://acme-v02.api.letsencrypt.org/directory",
+            Self::Staging => "https://acme-staging-v02.api.letsencrypt.org/directory",
+            Self::Url(url) => url,
+        }
+    }
+}
+
+impl FromText for AcmeDirectory {
+    const WHAT: &'static str = "`production`, `staging`, or the URL of an ACME directory";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "production" => Ok(Self::Production),
+            "staging" => Ok(Self::Staging),
+            url if url.strip_prefix("https://").is_some_and(is_host_and_path) => Ok(Self::Url(url.into())),
+            url if url.starts_with("http://") => {
+                Err(Refusal::new("an authority is asked over TLS only").hint("write `https://…`"))
+            }
+            _ => Err(Refusal::new(format!("`{text}` is no authority"))
+                .hint("write `production`, `staging`, or a URL such as `https://acme.example.com/directory`")),
+        }
+    }
+}
+
+fn is_host_and_path(rest: &str) -> bool {
+    !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+}
+
+impl fmt::Display for AcmeDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Url(url) => url,
+        })
+    }
+}
+
+text_type!(AcmeDirectory, "AcmeDirectory", {
+    "pattern": "^(production|staging|https://.+)$",
+    "description": "production, staging, or the URL of an ACME directory",
+    "examples": ["production", "staging", "https://acme.example.com/directory"]
+});
+
+/// A folder; a relative path counts from the folder of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FolderPath(pub Box<str>);
+
+impl FromText for FolderPath {
+    const WHAT: &'static str = "a folder such as `/var/lib/menshen`";
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        match text.trim() {
+            "" => Err(Refusal::new("the name of the folder is empty")),
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for FolderPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+text_type!(FolderPath, "FolderPath", {
+    "description": "a folder; a relative path counts from the folder of the configuration",
+    "examples": ["/var/lib/menshen"]
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_a_word_or_a_url_over_tls() {
+        assert_eq!("staging".parse::<AcmeDirectory>().unwrap(), AcmeDirectory::Staging);
+        let own = "https://ca.example:14000/dir".parse::<AcmeDirectory>().unwrap();
+        assert_eq!(own.url(), "https://ca.example:14000/dir");
+        for bad in ["http://ca.example/dir", "https://", "https:///dir", "letsencrypt", "https://a b"] {
+            assert!(bad.parse::<AcmeDirectory>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The authority: how it is spoken to, and the account there.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Limited;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use instant_acme::{
+    Account, AccountBuilder, AccountCredentials, BodyWrapper, BytesResponse, Error, ExternalAccountKey,
+    HttpClient, NewAccount,
+};
+use rustls::ClientConfig;
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use crate::store::Store;
+
+/// How long one request may take, and a connection.
+const REQUEST: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(10);
+/// The most that is read of a reply: a chain of certificates is the longest.
+const LONGEST: usize = 1 << 20;
+
+/// The account as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    email: Option<Box<str>>,
+    credentials: AccountCredentials,
+}
+
+/// The account of a plan: the one in the store, else a new one, which is then kept there.
+///
+/// # Errors
+/// What the authority or the store says.
+pub(super) async fn account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, String> {
+    let place = key(plan);
+    let kept = on_store(store, move |s| s.read(&place)).await?;
+    match kept.as_deref().and_then(|bytes| serde_json::from_slice::<Row>(bytes).ok()) {
+        Some(row) => known_account(plan, store, row).await,
+        None => new_account(plan, store).await,
+    }
+}
+
+/// Forgets the account, which the authority does not know any more.
+pub(super) async fn forget_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<(), String> {
+    let place = key(plan);
+    on_store(store, move |s| s.write(&place, None)).await
+}
+
+/// Reads or writes on a thread where waiting does not matter.
+pub(super) async fn on_store<T: Send + 'static>(
+    store: &Arc<dyn Store>,
+    work: impl FnOnce(&dyn Store) -> Result<T, crate::store::StoreError> + Send + 'static,
+) -> Result<T, String> {
+    let store = store.clone();
+    let done = tokio::task::spawn_blocking(move || work(&*store)).await;
+    done.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+}
+
+/// One account for each authority, and for each account that was made there before.
+fn key(plan: &Plan) -> String {
+    let external = plan.account.as_ref().map_or("", |a| &a.id);
+    format!("acme/account/{}/{external}", plan.directory)
+}
+
+async fn known_account(plan: &Plan, store: &Arc<dyn Store>, row: Row) -> Result<Account, String> {
+    let Row { email, credentials } = row;
+    let bytes = |email, credentials| serde_json::to_vec(&Row { email, credentials }).map_err(|e| e.to_string());
+    let changed = email != plan.email;
+    // Written before the credentials are given away; used only if the authority agrees.
+    let updated = bytes(plan.email.clone(), credentials)?;
+    let row: Row = serde_json::from_slice(&updated).map_err(|e| e.to_string())?;
+    let account = builder(plan)?.from_credentials(row.credentials).await.map_err(|e| unreached(plan, &e))?;
+    if changed {
+        let contact = contact(plan);
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        account.update_contacts(&contact).await.map_err(|e| explain(&e))?;
+        let place = key(plan);
+        on_store(store, move |s| s.write(&place, Some(&updated))).await?;
+    }
+    Ok(account)
+}
+
+async fn new_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, String> {
+    let contact = contact(plan);
+    let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+    let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+    let external = plan.account.as_ref().map(|a| ExternalAccountKey::new(a.id.to_string(), &a.key));
+    let created = builder(plan)?.create(&new, plan.directory.to_string(), external.as_ref()).await;
+    let (account, credentials) = created.map_err(|e| unreached(plan, &e))?;
+    let row = Row { email: plan.email.clone(), credentials };
+    let bytes = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+    let place = key(plan);
+    on_store(store, move |s| s.write(&place, Some(&bytes))).await?;
+    tracing::info!(directory = %plan.directory, "acme: a new account was made");
+    Ok(account)
+}
+
+fn contact(plan: &Plan) -> Option<String> {
+    plan.email.as_ref().map(|email| format!("mailto:{email}"))
+}
+
+fn builder(plan: &Plan) -> Result<AccountBuilder, String> {
+    let config = ClientConfig::builder_with_provider(crate::compile::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(plan.roots.clone())
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().wrap_connector(tcp);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Ok(Account::builder_with_http(Box::new(Https(client))))
+}
+
+/// HTTPS with an end to everything.
+struct Https(Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>);
+
+impl HttpClient for Https {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let url = request.uri().to_string();
+        let reply = self.0.request(request);
+        Box::pin(async move {
+            match tokio::time::timeout(REQUEST, reply).await {
+                Ok(Ok(reply)) => Ok(BytesResponse::from(reply.map(|body| Limited::new(body, LONGEST)))),
+                Ok(Err(error)) => Err(Error::Other(format!("{url}: {}", chain(&error)).into())),
+                Err(_) => Err(Error::Other(format!("{url}: no answer within {}s", REQUEST.as_secs()).into())),
+            }
+        })
+    }
+}
+
+/// An error with all its causes; the first ones often say nothing.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Why an authority refused, as it says it.
+pub(super) fn explain(error: &Error) -> String {
+    match error {
+        Error::Api(problem) => problem_text(problem),
+        Error::Json(error) => format!("the authority said something that nobody understands: {error}"),
+        other => chain(other),
+    }
+}
+
+/// A problem of the protocol (RFC 8555 §6.7) as people say it.
+pub(super) fn problem_text(problem: &instant_acme::Problem) -> String {
+    let kind = problem.r#type.as_deref().unwrap_or("no reason");
+    let kind = kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind);
+    let mut text = match &problem.detail {
+        Some(detail) => format!("{detail} ({kind})"),
+        None => kind.to_owned(),
+    };
+    for sub in &problem.subproblems {
+        text = format!("{text}; {sub}");
+    }
+    text
+}
+
+/// True when the authority does not know the account.
+pub(super) fn is_unknown_account(error: &Error) -> bool {
+    let unknown = "urn:ietf:params:acme:error:accountDoesNotExist";
+    matches!(error, Error::Api(problem) if problem.r#type.as_deref() == Some(unknown))
+}
+
+fn unreached(plan: &Plan, error: &Error) -> String {
+    match error {
+        Error::Json(_) => format!("{} is no ACME directory, or cannot be read as one", plan.directory),
+        other => explain(other),
+    }
+}
