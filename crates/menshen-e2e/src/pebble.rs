@@ -122,7 +122,7 @@ impl Pebble {
     fn manage(&self, path: &str, body: &str) -> Response {
         let mut client = Dialer::new().dial(self.management, "localhost").expect("the management of Pebble");
         client.send(format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         client.response()

@@ -6,6 +6,7 @@ use menshen_proxy::challenges::{ACME_TLS, Challenges};
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Change;
@@ -97,10 +98,15 @@ fn config(answer: &Answer) -> Result<Arc<ServerConfig>, String> {
     let key = KeyPair::generate().map_err(|e| e.to_string())?;
     let certificate = params.self_signed(&key).map_err(|e| e.to_string())?;
     let key = PrivateKeyDer::try_from(key.serialize_der())?;
-    let mut config = ServerConfig::builder_with_provider(crate::compile::provider())
+    let provider = crate::compile::provider();
+    let key = provider.key_provider.load_private_key(key).map_err(|e| e.to_string())?;
+    // Whoever checks it finds an extension that is critical and unknown, which is the point of it.
+    let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|b| b.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| e.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     Ok(Arc::new(config))
 }

@@ -58,10 +58,9 @@ pub(super) async fn obtain(
     match order.poll_ready(&ASKING).await {
         Ok(OrderStatus::Ready) => {}
         Ok(_) => return Err(refusals(&mut order, proof, "the authority refused").await.into()),
-        Err(error @ Error::Timeout(_)) => {
-            return Err(refusals(&mut order, proof, &explain(&error)).await.into());
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) if is_unknown_account(&error) => return Err(NoCertificate::UnknownAccount),
+        // The order has one reason at most; the names have one each.
+        Err(error) => return Err(refusals(&mut order, proof, &explain(&error)).await.into()),
     }
     let (request, key) = request(names)?;
     order.finalize_csr(&request).await?;
