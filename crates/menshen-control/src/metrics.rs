@@ -81,7 +81,7 @@ impl All {
         let help = "When a certificate of a listener ends, in seconds since 1970.";
         let mut ends = family(out, "menshen_certificate_expiry_seconds", help, MetricType::Gauge)?;
         let mut seen = std::collections::BTreeSet::new();
-        for Expiry { listener, name, at } in self.0.status().certificates {
+        for Expiry { listener, name, at, worrying: _ } in self.0.status().certificates {
             // A series must not come twice: of certificates with one name the first is used.
             if seen.insert((listener.clone(), name.clone())) {
                 let labels = [("listener", listener.into()), ("name", name.into())];

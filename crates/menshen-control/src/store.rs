@@ -81,6 +81,12 @@ impl Opened {
         Ok(opened.insert(store).clone())
     }
 
+    /// This one.
+    #[cfg(test)]
+    pub(crate) fn with(store: Arc<dyn Store>) -> Self {
+        Self(Mutex::new(Some(store)))
+    }
+
     /// The store, if it is open.
     pub fn get(&self) -> Option<Arc<dyn Store>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -107,6 +107,11 @@ impl Pebble {
         self.log().lines().filter(|l| l.contains(&format!("{path} ->"))).count()
     }
 
+    /// How many orders it has taken.
+    pub fn orders(&self) -> usize {
+        self.log().lines().filter(|l| l.contains("Added order ")).count()
+    }
+
     /// Says from now on that this certificate should have been replaced long ago (ARI).
     ///
     /// # Panics

@@ -2,6 +2,9 @@
 
 use menshen_e2e::{Admin, Client, Dialer, Pebble, PebbleSettings, TestGateway, eventually};
 
+/// Where Pebble says when to renew.
+const RENEWAL_INFO: &str = "/draft-ietf-acme-ari-03/renewalInfo/";
+
 /// A gateway with a listener that speaks plain HTTP and one that speaks TLS, where Pebble asks.
 fn document(pebble: &Pebble, names: &str, more: &str) -> String {
     format!(
@@ -158,13 +161,13 @@ fn after_a_restart_the_certificate_comes_from_the_store_and_nothing_is_ordered()
     let mut gateway = start(&document, &pebble);
     let first = wait_for(&pebble, "a.example.com");
     gateway.stop();
-    let orders = pebble.requests("/order-plz");
+    let (orders, asked) = (pebble.orders(), pebble.requests(RENEWAL_INFO));
     assert_eq!(orders, 1, "{}", pebble.log());
     let gateway = start(&document, &pebble);
     assert_eq!(shown(&pebble, "a.example.com").as_ref(), Ok(&first), "from the first connection on");
     // Once the authority was asked when to renew, it would have been asked for a certificate too.
-    eventually("the authority is asked", || pebble.requests("/draft-ietf-acme-ari-03/renewalInfo") > 0 || pebble.log().contains("renewal"));
-    assert_eq!(pebble.requests("/order-plz"), orders);
+    eventually("the authority is asked", || pebble.requests(RENEWAL_INFO) > asked);
+    assert_eq!(pebble.orders(), orders);
     drop(gateway);
     pebble.stop();
     let _gateway = start(&document, &pebble);
@@ -185,6 +188,32 @@ fn a_renewal_is_for_new_connections_and_cuts_none() {
 }
 
 #[test]
+fn when_to_renew_is_what_the_authority_says() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let store = tempfile::tempdir().unwrap();
+    let document = document(&pebble, "a.example.com", "")
+        .replace("store: store", &format!("store: '{}'", store.path().display()));
+    let mut gateway = start(&document, &pebble);
+    let certificate = wait_for(&pebble, "a.example.com");
+    let renews = |gateway: &TestGateway| -> Option<u64> {
+        let text = Admin::of(gateway).get("/metrics").text();
+        let line = text.lines().find(|l| l.starts_with("menshen_acme_renewal_seconds{"))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    };
+    eventually("it is known when", || renews(&gateway).is_some());
+    let day = 24 * 3600;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // Pebble suggests a day around the moment at which a third is left.
+    let first = renews(&gateway).unwrap();
+    assert!((now + 54 * day..now + 62 * day).contains(&first), "in {} days", (first - now) / day);
+    gateway.stop();
+    pebble.wants_renewal_of(&certificate);
+    let gateway = start(&document, &pebble);
+    // It was got just now: an authority that always says "at once" is asked once an hour.
+    eventually("it says at once", || renews(&gateway).is_some_and(|at| at < now + 2 * 3600));
+}
+
+#[test]
 fn a_certificate_that_the_authority_wants_replaced_is_replaced() {
     let Some(pebble) = Pebble::start(PebbleSettings { validity: 8, ..Default::default() }) else { return };
     let store = tempfile::tempdir().unwrap();
@@ -196,7 +225,7 @@ fn a_certificate_that_the_authority_wants_replaced_is_replaced() {
     pebble.wants_renewal_of(&first);
     let _gateway = start(&document, &pebble);
     eventually("another one is shown", || shown(&pebble, "a.example.com").is_ok_and(|c| c != first));
-    assert!(pebble.log().contains("replace"), "the order says which one it replaces: {}", pebble.log());
+    assert!(pebble.log().contains("is a replacement of"), "the order says which one it replaces");
 }
 
 #[test]

@@ -45,15 +45,18 @@ impl Challenges {
         if self.http.is_empty() || exchange.client.tls.is_some() {
             return None;
         }
-        let request = &exchange.request;
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return None;
-        }
-        let text = self.http.get(request.target().strip_prefix(WELL_KNOWN)?)?;
+        let text = self.text_for(exchange.request.method(), exchange.request.target())?;
         let mut reply = Box::new(Reply::new(200));
         reply.head.fields.set(FieldName::CONTENT_TYPE, b"application/octet-stream");
         reply.body = Body::Full(text.clone());
         Some(reply)
+    }
+
+    fn text_for(&self, method: Method, target: &[u8]) -> Option<&Bytes> {
+        match method {
+            Method::Get | Method::Head => self.http.get(target.strip_prefix(WELL_KNOWN)?),
+            _ => None,
+        }
     }
 
     /// What the handshake is done with if this is the hello of an authority.
@@ -63,5 +66,34 @@ impl Challenges {
         }
         let is_asked = hello.alpn()?.any(|protocol| protocol == ACME_TLS);
         self.tls.get(hello.server_name()?).filter(|_| is_asked).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_token_that_is_under_way_is_answered_and_only_where_it_is_asked_for() {
+        let mut challenges = Challenges::default();
+        challenges.answer_http("abc", "abc.print".to_owned());
+        let text = |method, target: &str| challenges.text_for(method, target.as_bytes()).cloned();
+        assert_eq!(text(Method::Get, "/.well-known/acme-challenge/abc").unwrap(), "abc.print");
+        assert!(text(Method::Head, "/.well-known/acme-challenge/abc").is_some());
+        for target in [
+            "/.well-known/acme-challenge/",
+            "/.well-known/acme-challenge/ab",
+            "/.well-known/acme-challenge/abcd",
+            "/.well-known/acme-challenge/abc/",
+            "/.well-known/acme-challenge/abc?x",
+            "/.well-known/acme-challenge/./abc",
+            "/.well-known/acme-challenge/%61bc",
+            "//.well-known/acme-challenge/abc",
+            "/x/.well-known/acme-challenge/abc",
+            "abc",
+        ] {
+            assert!(text(Method::Get, target).is_none(), "{target}");
+        }
+        assert!(text(Method::Post, "/.well-known/acme-challenge/abc").is_none());
     }
 }

@@ -14,7 +14,7 @@ use crate::text::{FromText, Refusal, text_type};
 pub struct ListenerTls {
     /// Certificates with their keys. Which one a client gets is decided by the name it asks for.
     #[serde(default)]
-    pub certificates: Vec<Spanned<Certificate>>,
+    pub certificates: OneOrMany<Spanned<Certificate>>,
     /// Server names whose connections go on to a service as they are, such as `db.example.com: database`: TLS ends
     /// there, and nothing of what is said can be seen here.
     #[serde(default)]

@@ -343,3 +343,6 @@ impl Keeper {
         *self.acme().progress() = super::Progress { standings: self.standings.clone(), problem, leader };
     }
 }
+
+#[cfg(test)]
+mod tests;

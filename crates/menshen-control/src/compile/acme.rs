@@ -42,7 +42,9 @@ pub(super) fn compile(
         return None;
     };
     let path = gateway.key("acme");
-    if written.value.terms != Some(Terms::Agreed) {
+    // What was written and is wrong is told already.
+    let is_told = |at: &Path, problems: &Problems| problems.iter().any(|p| p.path == at.to_string());
+    if written.value.terms != Some(Terms::Agreed) && !is_told(&path.key("terms"), problems) {
         problems
             .error(written.span, path.key("terms"), "the terms of the authority are not agreed to")
             .hint("read them, those of Let's Encrypt at https://letsencrypt.org/repository/, and write `terms: agreed`");
@@ -219,10 +221,10 @@ fn open(document: &Document, ground: &Ground, at: Span, problems: &mut Problems)
     match opened {
         Ok(_) => Some(()),
         Err(error) => {
-            let at = written.map_or(at, |s| s.span);
-            problems
-                .error(at, "gateway.store", error.to_string())
-                .hint("it keeps certificates and their keys; `gateway: { store: FOLDER }` says where");
+            let problem = problems.error(written.map_or(at, |s| s.span), "gateway.store", error.to_string());
+            if written.is_none() {
+                problem.hint("certificates and their keys are kept there; `gateway: { store: FOLDER }` says where");
+            }
             None
         }
     }

@@ -38,6 +38,7 @@ impl Embedded {
     /// What is wrong and what to do: another process has it, it is damaged, no permission.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
+        let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
         let file = open_file(folder, &path).map_err(|e| refused(&path, &e))?;
         let database = Database::builder().create_file(file).map_err(|e| unusable(&path, &e))?;
         let store = Self { database, path };
@@ -145,6 +146,9 @@ fn open_file(folder: &Path, path: &Path) -> io::Result<File> {
 fn refused(path: &Path, error: &io::Error) -> StoreError {
     let (path, user) = (path.display(), "the user that menshen runs as");
     StoreError(match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            format!("{path} cannot be made: there is a file where its folder should be")
+        }
         io::ErrorKind::PermissionDenied => {
             format!("no permission to make or open {path}: give the folder to {user}, or name another one")
         }

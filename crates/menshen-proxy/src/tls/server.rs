@@ -38,6 +38,8 @@ pub struct Held {
     pub name: Box<str>,
     /// After this moment nobody believes it.
     pub expires: UnixSeconds,
+    /// From this moment on somebody should wonder why it was not renewed.
+    pub worrying: UnixSeconds,
 }
 
 /// How a listener speaks TLS.

@@ -43,8 +43,8 @@ pub(super) struct Now {
     pub(super) names: Vec<String>,
     /// Names for which another one is being got.
     pub(super) soon: Vec<String>,
-    /// When it ends.
-    pub(super) expires: UnixSeconds,
+    /// When it begins and ends.
+    pub(super) life: (UnixSeconds, UnixSeconds),
 }
 
 /// What is shown, to whom, and how long.
@@ -52,7 +52,7 @@ struct Shown {
     key: CertifiedKey,
     names: Vec<String>,
     soon: Vec<String>,
-    expires: UnixSeconds,
+    life: (UnixSeconds, UnixSeconds),
 }
 
 impl Host<'_> {
@@ -76,7 +76,7 @@ impl Host<'_> {
                 return None;
             }
         };
-        let Shown { key, names, soon, expires } = shown;
+        let Shown { key, names, soon, life } = shown;
         let policy = fingerprint((self.written.minimum, verifier.as_ref().map(|(_, print)| print)));
         let config = self.config(key, verifier.map(|(verifier, _)| verifier), policy, files.ground)?;
         let mut own = ServerNames::default();
@@ -84,7 +84,7 @@ impl Host<'_> {
             // The same name twice in one certificate is once.
             let _ = own.add(name, ());
         }
-        Some(Compiled::Now(Now { tls: HostTls { config, names: own, policy }, names, soon, expires }))
+        Some(Compiled::Now(Now { tls: HostTls { config, names: own, policy }, names, soon, life }))
     }
 
     fn from_files(
@@ -99,7 +99,7 @@ impl Host<'_> {
         if let Some(ocsp) = &self.certificate.value.ocsp {
             key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
         }
-        Some(Shown { key, names, soon: Vec::new(), expires: about.expires })
+        Some(Shown { key, names, soon: Vec::new(), life: (about.begins, about.expires) })
     }
 
     /// The certificate that was got for these names, or another that serves some of them until then.
@@ -108,7 +108,7 @@ impl Host<'_> {
         let certificate = ground.acme.shelf.best(self.directory, &wanted, crate::expiry::now())?;
         let (now, soon) = wanted.iter().map(str::to_owned).partition(|n| certificate.covers(n));
         let key = CertifiedKey::clone(&certificate.certified);
-        Some(Shown { key, names: now, soon, expires: certificate.expires })
+        Some(Shown { key, names: now, soon, life: (certificate.begins, certificate.expires) })
     }
 
     fn names(

@@ -10,6 +10,7 @@ use super::files::Files;
 use super::host::{Compiled, Host};
 use super::passthrough;
 use crate::compile::listener::Place;
+use crate::expiry;
 
 /// Compiles the TLS of a listener, which stands at `at`; `None` after a problem.
 pub(in crate::compile) fn compile(
@@ -43,7 +44,9 @@ pub(in crate::compile) fn compile(
             }
             Some(Compiled::Now(host)) => host,
         };
-        held.push(Held { name: host.names.first().map_or("", |n| n).into(), expires: host.expires });
+        let (begins, expires) = host.life;
+        let name = host.names.first().map_or("", |n| n).into();
+        held.push(Held { name, expires, worrying: expiry::worrying(begins, expires) });
         let tls_of_host = Arc::new(host.tls);
         first.get_or_insert_with(|| tls_of_host.clone());
         soon.extend(host.soon);
@@ -61,7 +64,7 @@ pub(in crate::compile) fn compile(
 fn no_certificate<T>(at: Span, path: &Path, problems: &mut Problems) -> Option<T> {
     problems
         .error(at, path.key("certificates"), "no certificate")
-        .hint("name at least one, as in `certificates: [{ chain: web.pem, key: web.key }]`");
+        .hint("name at least one, as in `certificates: [{ chain: web.pem, key: web.key }]` or `certificates: [{ acme: www.example.com }]`");
     None
 }
 
