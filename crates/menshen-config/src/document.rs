@@ -17,7 +17,7 @@ mod timeouts;
 mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
-pub use acme::{Acme, AcmeDirectory, Challenge, Dns01, ExternalAccount, FolderPath, Terms};
+pub use acme::{Acme, AcmeDirectory, Challenge, DnsHook, ExternalAccount, FolderPath, Terms};
 pub use address::{Address, Place, Prefix, Protocol, Url};
 pub use forwarded::Forwarded;
 pub use gateway::{Admin, Bind, Gateway, LogLevel, Pseudonym};

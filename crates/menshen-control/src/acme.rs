@@ -18,6 +18,7 @@ mod keeper;
 mod order;
 mod plan;
 mod progress;
+mod reason;
 mod renewal;
 mod shelf;
 

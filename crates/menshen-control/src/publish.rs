@@ -180,8 +180,18 @@ impl Publisher {
         let fixed = Fixed::of(&document.gateway);
         let (serving, old, last_read) = (None, Vec::new(), Some(last_read));
         let challenges = Arc::default();
-        let mut publisher =
-            Self { origin, reader, snapshots, shared, serving, old, fixed, last_read, challenges, tidying: 0 };
+        let mut publisher = Self {
+            origin,
+            reader,
+            snapshots,
+            shared,
+            serving,
+            old,
+            fixed,
+            last_read,
+            challenges,
+            tidying: 0,
+        };
         on_own_thread(move || {
             publisher.compile_and_publish(&document, problems)?;
             Ok(publisher)

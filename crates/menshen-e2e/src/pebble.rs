@@ -1,6 +1,5 @@
 //! A real certificate authority that speaks ACME: Pebble, with the DNS server that belongs to it, where they are installed.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -118,7 +117,8 @@ impl Pebble {
     /// When it does not take that.
     pub fn wants_renewal_of(&self, certificate: &[u8]) {
         let pem = pem(certificate).replace('\n', "\\n");
-        let window = r#"{\"suggestedWindow\":{\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2020-01-02T00:00:00Z\"}}"#;
+        let window =
+            r#"{\"suggestedWindow\":{\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2020-01-02T00:00:00Z\"}}"#;
         let body = format!(r#"{{"certificate":"{pem}","ariResponse":"{window}"}}"#);
         let response = self.manage("/set-renewal-info/", &body);
         assert_eq!(response.status, 200, "{}", response.text());
@@ -228,8 +228,7 @@ fn free<const N: usize>() -> [SocketAddr; N] {
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    let mut folders: Vec<PathBuf> =
-        std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    let mut folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
     folders.extend(std::env::var_os("GOBIN").map(PathBuf::from));
     folders.extend(std::env::var_os("GOPATH").map(|p| PathBuf::from(p).join("bin")));
     folders.extend(std::env::var_os("HOME").map(|p| PathBuf::from(p).join("go/bin")));
@@ -250,6 +249,6 @@ fn pem(der: &[u8]) -> String {
         }
         text.push('\n');
     }
-    let _ = write!(text, "-----END CERTIFICATE-----\n");
+    text.push_str("-----END CERTIFICATE-----\n");
     text
 }

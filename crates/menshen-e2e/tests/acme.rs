@@ -176,8 +176,8 @@ fn after_a_restart_the_certificate_comes_from_the_store_and_nothing_is_ordered()
 
 #[test]
 fn a_renewal_is_for_new_connections_and_cuts_none() {
-    let Some(pebble) = Pebble::start(PebbleSettings { validity: 14, ..Default::default() }) else { return };
-    let gateway = start(&document(&pebble, "a.example.com", ", renew: 7s"), &pebble);
+    let Some(pebble) = Pebble::start(PebbleSettings { validity: 10, ..Default::default() }) else { return };
+    let gateway = start(&document(&pebble, "a.example.com", ", renew: 5s"), &pebble);
     let first = wait_for(&pebble, "a.example.com");
     let mut open = Dialer::new().dial(pebble.tls, "a.example.com").unwrap();
     assert_eq!(open.ask("GET /", &["Host: a.example.com"]).text(), "one");
@@ -249,7 +249,11 @@ fn while_the_authority_is_away_the_old_certificate_serves_the_names_that_it_is_f
     gateway.reload(&document(&pebble, "b.example.com, a.example.com", ", renew: 30d")).unwrap();
     let new = wait_for(&pebble, "b.example.com");
     assert_ne!(new, old);
-    assert_eq!(shown(&pebble, "a.example.com"), Ok(new), "the account that Pebble had forgotten is made anew");
+    assert_eq!(
+        shown(&pebble, "a.example.com"),
+        Ok(new),
+        "the account that Pebble had forgotten is made anew"
+    );
 }
 
 #[test]
@@ -271,15 +275,34 @@ fn a_hook_that_fails_is_told_with_what_it_said() {
     let challenge = ", challenge: { dns-01: { hook: [bash, -c, 'echo no such zone >&2; exit 4'] } }";
     let gateway = start(&document(&pebble, "a.example.com", challenge), &pebble);
     let why = wait_for_failure(&gateway);
-    assert!(why.contains("present _acme-challenge.a.example.com …` failed (exit status: 4): no such zone"), "{why}");
+    assert!(
+        why.contains("present _acme-challenge.a.example.com …` failed (exit status: 4): no such zone"),
+        "{why}"
+    );
+}
+
+#[test]
+fn an_order_under_way_does_not_hold_up_the_end_and_its_records_are_removed() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let hook = format!(r#"echo "$1 $2" >> {}; [ "$1" = cleanup ] || exec sleep 1000"#, log.display());
+    let challenge =
+        format!(", challenge: {{ dns-01: {{ hook: [bash, -c, '{hook}', hook], timeout: 1000s }} }}");
+    let mut gateway = start(&document(&pebble, "a.example.com", &challenge), &pebble);
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    eventually("the hook is called", || read() == "present _acme-challenge.a.example.com\n");
+    let started = std::time::Instant::now();
+    gateway.stop();
+    assert!(started.elapsed() < std::time::Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(read().ends_with("\ncleanup _acme-challenge.a.example.com\n"), "{}", read());
 }
 
 #[test]
 fn what_is_no_authority_is_told() {
     let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
-    let document = |directory: &str| {
-        document(&pebble, "a.example.com", "").replace(&pebble.directory(), directory)
-    };
+    let document =
+        |directory: &str| document(&pebble, "a.example.com", "").replace(&pebble.directory(), directory);
     let nothing = pebble.directory().replace("/dir", "/nothing");
     let gateway = start(&document(&nothing), &pebble);
     assert!(wait_for_failure(&gateway).contains("/nothing is no ACME directory"));

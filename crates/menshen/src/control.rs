@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 /// How often the log says that a certificate is about to end.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// How long the keeper of certificates may take to tidy up.
+const TIDYING: Duration = Duration::from_secs(5);
+
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
 pub(crate) fn start(
     publisher: Publisher,
@@ -40,8 +43,10 @@ pub(crate) fn start(
             }
             let shared = publisher.shared().clone();
             let (changes, changed) = mpsc::channel(4);
-            tokio::spawn(acme::run(shared.clone(), changes));
+            let keeper = tokio::spawn(acme::run(shared.clone(), changes));
             run(publisher, ordered, changed).await;
+            // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
+            let _ = tokio::time::timeout(TIDYING, keeper).await;
             acme::let_go(&shared.ground);
         });
     })

@@ -52,15 +52,15 @@ pub enum Challenge {
     TlsAlpn01,
     /// By a record in its DNS, which a command of yours makes. Wildcards need that.
     #[serde(rename = "dns-01")]
-    Dns01(Dns01),
+    Dns01(DnsHook),
 }
 
 /// How records in DNS are made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Dns01 {
+pub struct DnsHook {
     /// The command and its first arguments. It gets three more: `present` or `cleanup`, the name of the TXT record, and its
-    /// value. No shell is in between.
+    /// value. No shell is in between. A path counts from the folder of the configuration.
     pub hook: OneOrMany<Spanned<String>>,
     /// How long the command may take. Default: `60s`.
     #[serde(default)]
@@ -114,8 +114,9 @@ impl FromText for AcmeDirectory {
             url if url.starts_with("http://") => {
                 Err(Refusal::new("an authority is asked over TLS only").hint("write `https://…`"))
             }
-            _ => Err(Refusal::new(format!("`{text}` is no authority"))
-                .hint("write `production`, `staging`, or a URL such as `https://acme.example.com/directory`")),
+            _ => Err(Refusal::new(format!("`{text}` is no authority")).hint(
+                "write `production`, `staging`, or a URL such as `https://acme.example.com/directory`",
+            )),
         }
     }
 }

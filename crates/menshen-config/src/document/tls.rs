@@ -87,9 +87,12 @@ impl Certificate {
             }
             (None, None) => Ok(CertificateSource::Acme(acme)),
             _ if !acme.is_empty() => {
-                Err(Refusal::new("a certificate is from files or got by `acme`, not both").hint(files_or_names))
+                Err(Refusal::new("a certificate is from files or got by `acme`, not both")
+                    .hint(files_or_names))
             }
-            (Some(_), None) => Err(Refusal::new("`key` is missing").hint("name the file with the private key")),
+            (Some(_), None) => {
+                Err(Refusal::new("`key` is missing").hint("name the file with the private key"))
+            }
             (None, Some(_)) => {
                 Err(Refusal::new("`chain` is missing").hint("name the file with the certificate"))
             }

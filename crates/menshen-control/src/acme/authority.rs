@@ -20,6 +20,7 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use super::reason::{NoCertificate, causes};
 use crate::store::Store;
 
 /// How long one request may take, and a connection.
@@ -39,7 +40,7 @@ struct Row {
 ///
 /// # Errors
 /// What the authority or the store says.
-pub(super) async fn account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, String> {
+pub(super) async fn account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoCertificate> {
     let place = key(plan);
     let kept = on_store(store, move |s| s.read(&place)).await?;
     match kept.as_deref().and_then(|bytes| serde_json::from_slice::<Row>(bytes).ok()) {
@@ -70,31 +71,32 @@ fn key(plan: &Plan) -> String {
     format!("acme/account/{}/{external}", plan.directory)
 }
 
-async fn known_account(plan: &Plan, store: &Arc<dyn Store>, row: Row) -> Result<Account, String> {
+async fn known_account(plan: &Plan, store: &Arc<dyn Store>, row: Row) -> Result<Account, NoCertificate> {
     let Row { email, credentials } = row;
-    let bytes = |email, credentials| serde_json::to_vec(&Row { email, credentials }).map_err(|e| e.to_string());
+    let bytes =
+        |email, credentials| serde_json::to_vec(&Row { email, credentials }).map_err(|e| e.to_string());
     let changed = email != plan.email;
     // Written before the credentials are given away; used only if the authority agrees.
     let updated = bytes(plan.email.clone(), credentials)?;
     let row: Row = serde_json::from_slice(&updated).map_err(|e| e.to_string())?;
-    let account = builder(plan)?.from_credentials(row.credentials).await.map_err(|e| unreached(plan, &e))?;
+    let account = builder(plan)?.from_credentials(row.credentials).await.map_err(|e| unreached(plan, e))?;
     if changed {
         let contact = contact(plan);
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-        account.update_contacts(&contact).await.map_err(|e| explain(&e))?;
+        account.update_contacts(&contact).await?;
         let place = key(plan);
         on_store(store, move |s| s.write(&place, Some(&updated))).await?;
     }
     Ok(account)
 }
 
-async fn new_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, String> {
+async fn new_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoCertificate> {
     let contact = contact(plan);
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
     let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let external = plan.account.as_ref().map(|a| ExternalAccountKey::new(a.id.to_string(), &a.key));
     let created = builder(plan)?.create(&new, plan.directory.to_string(), external.as_ref()).await;
-    let (account, credentials) = created.map_err(|e| unreached(plan, &e))?;
+    let (account, credentials) = created.map_err(|e| unreached(plan, e))?;
     let row = Row { email: plan.email.clone(), credentials };
     let bytes = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
     let place = key(plan);
@@ -135,59 +137,16 @@ impl HttpClient for Https {
         Box::pin(async move {
             match tokio::time::timeout(REQUEST, reply).await {
                 Ok(Ok(reply)) => Ok(BytesResponse::from(reply.map(|body| Limited::new(body, LONGEST)))),
-                Ok(Err(error)) => Err(Error::Other(format!("{url}: {}", chain(&error)).into())),
+                Ok(Err(error)) => Err(Error::Other(format!("{url}: {}", causes(&error)).into())),
                 Err(_) => Err(Error::Other(format!("{url}: no answer within {}s", REQUEST.as_secs()).into())),
             }
         })
     }
 }
 
-/// An error with all its causes; the first ones often say nothing.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// Why an authority refused, as it says it.
-pub(super) fn explain(error: &Error) -> String {
+fn unreached(plan: &Plan, error: Error) -> NoCertificate {
     match error {
-        Error::Api(problem) => problem_text(problem),
-        Error::Json(error) => format!("the authority said something that nobody understands: {error}"),
-        other => chain(other),
-    }
-}
-
-/// A problem of the protocol (RFC 8555 §6.7) as people say it.
-pub(super) fn problem_text(problem: &instant_acme::Problem) -> String {
-    let kind = problem.r#type.as_deref().unwrap_or("no reason");
-    let kind = kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind);
-    let mut text = match &problem.detail {
-        Some(detail) => format!("{detail} ({kind})"),
-        None => kind.to_owned(),
-    };
-    for sub in &problem.subproblems {
-        text = format!("{text}; {sub}");
-    }
-    text
-}
-
-/// True when the authority does not know the account.
-pub(super) fn is_unknown_account(error: &Error) -> bool {
-    let unknown = "urn:ietf:params:acme:error:accountDoesNotExist";
-    matches!(error, Error::Api(problem) if problem.r#type.as_deref() == Some(unknown))
-}
-
-fn unreached(plan: &Plan, error: &Error) -> String {
-    match error {
-        Error::Json(_) => format!("{} is no ACME directory, or cannot be read as one", plan.directory),
-        other => explain(other),
+        Error::Json(_) => format!("{} is no ACME directory, or cannot be read as one", plan.directory).into(),
+        other => other.into(),
     }
 }

@@ -84,18 +84,16 @@ impl Certificate {
         let first = chain.first().ok_or("there is no certificate in what was got")?.clone();
         let (_, parsed) = X509Certificate::from_der(&first).map_err(|e| e.to_string())?;
         // What the key reader says could repeat a part of the key.
-        let key =
-            PrivateKeyDer::from_pem_slice(row.key.as_bytes()).map_err(|_| "the key cannot be read")?;
+        let key = PrivateKeyDer::from_pem_slice(row.key.as_bytes()).map_err(|_| "the key cannot be read")?;
         let provider = crate::compile::provider();
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|e| e.to_string())?;
         let names = Names::new(row.names.iter().map(|n| &**n));
         let alternative = parsed.subject_alternative_name().ok().flatten();
-        let in_it = Names::new(alternative.iter().flat_map(|a| &a.value.general_names).filter_map(|n| {
-            match n {
+        let in_it =
+            Names::new(alternative.iter().flat_map(|a| &a.value.general_names).filter_map(|n| match n {
                 x509_parser::extensions::GeneralName::DNSName(name) => Some(*name),
                 _ => None,
-            }
-        }));
+            }));
         if let Some(missing) = names.iter().find(|n| !in_it.iter().any(|i| i == *n)) {
             return Err(format!("the certificate is not for `{missing}`"));
         }

@@ -3,42 +3,21 @@
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
-    Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeType, Identifier,
+    NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::answers::{Answer, Board};
-use super::authority::{explain, is_unknown_account, problem_text};
 use super::certificate::Certificate;
 use super::plan::{Names, Proof};
+use super::reason::{NoCertificate, explain, problem_text};
 
 /// How an order is asked after: soon, then less and less often.
 const ASKING: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(200))
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
-
-/// Why there is no certificate.
-#[derive(Debug)]
-pub(super) enum NoCertificate {
-    /// The authority does not know the account.
-    UnknownAccount,
-    /// For this reason.
-    Because(String),
-}
-
-impl From<Error> for NoCertificate {
-    fn from(error: Error) -> Self {
-        if is_unknown_account(&error) { Self::UnknownAccount } else { Self::Because(explain(&error)) }
-    }
-}
-
-impl From<String> for NoCertificate {
-    fn from(why: String) -> Self {
-        Self::Because(why)
-    }
-}
 
 /// Gets a certificate for these names: it and its key in PEM. What was put up as an answer stands in `answers`, whose owner
 /// takes it down, however this ends.
@@ -58,9 +37,11 @@ pub(super) async fn obtain(
     match order.poll_ready(&ASKING).await {
         Ok(OrderStatus::Ready) => {}
         Ok(_) => return Err(refusals(&mut order, proof, "the authority refused").await.into()),
-        Err(error) if is_unknown_account(&error) => return Err(NoCertificate::UnknownAccount),
-        // The order has one reason at most; the names have one each.
-        Err(error) => return Err(refusals(&mut order, proof, &explain(&error)).await.into()),
+        Err(error) => match error.into() {
+            // The order has one reason at most; the names have one each.
+            NoCertificate::Because(why) => return Err(refusals(&mut order, proof, &why).await.into()),
+            other => return Err(other),
+        },
     }
     let (request, key) = request(names)?;
     order.finalize_csr(&request).await?;

@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn as_long_before_the_end_as_is_written_but_not_always() {
-        let due_before =
-            |days: u64| due(&certificate(90), Some(Duration::from_secs(days * 24 * 3600)), None);
+        let due_before = |days: u64| due(&certificate(90), Some(Duration::from_secs(days * 24 * 3600)), None);
         assert!((69 * DAY..=70 * DAY).contains(&due_before(20)));
         assert!((42 * DAY..=45 * DAY).contains(&due_before(100)), "half its life at most");
     }

@@ -46,7 +46,9 @@ impl Shelf {
         for (key, bytes) in store.list(PREFIX)? {
             match Certificate::kept(&bytes) {
                 Ok(certificate) => found.push(Arc::new(certificate)),
-                Err(why) => tracing::error!(key, "a certificate in the store is of no use: {why}; getting another"),
+                Err(why) => {
+                    tracing::error!(key, "a certificate in the store is of no use: {why}; getting another")
+                }
             }
         }
         let mut all = self.lock();
@@ -113,7 +115,11 @@ mod tests {
         let best = shelf.best(CA, &wanted, 1_500).unwrap();
         assert_eq!(best.names, names(&["a.example", "b.example"]), "the one with four names has ended");
         shelf.put(made("https://other", &["c.example", "b.example", "a.example"], 1_000..1_600).0);
-        assert_eq!(shelf.best(CA, &wanted, 1_500).unwrap().names, wanted, "another authority will do until then");
+        assert_eq!(
+            shelf.best(CA, &wanted, 1_500).unwrap().names,
+            wanted,
+            "another authority will do until then"
+        );
         assert!(shelf.exact(CA, &wanted).is_none());
     }
 

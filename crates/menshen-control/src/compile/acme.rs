@@ -50,7 +50,7 @@ pub(super) fn compile(
             .hint("read them, those of Let's Encrypt at https://letsencrypt.org/repository/, and write `terms: agreed`");
     }
     check_email(&written.value, &path, problems);
-    let proof = proof(document, written, &path, problems);
+    let proof = proof(document, ground, written, &path, problems);
     for certificate in &wanted {
         check_names(certificate, proof.as_ref(), problems);
     }
@@ -116,6 +116,7 @@ fn check_email(written: &document::Acme, path: &Path, problems: &mut Problems) {
 
 fn proof(
     document: &Document,
+    ground: &Ground,
     written: &Spanned<document::Acme>,
     path: &Path,
     problems: &mut Problems,
@@ -140,7 +141,7 @@ fn proof(
         Challenge::TlsAlpn01 => Some(Proof::TlsAlpn01),
         Challenge::Dns01(dns) => match dns.hook.split_first() {
             Some((program, arguments)) if !program.value.is_empty() => Some(Proof::Dns01(Hook {
-                program: program_path(program),
+                program: program_path(&program.value, ground),
                 arguments: arguments.iter().map(|a| a.value.as_str().into()).collect(),
                 timeout: dns.timeout.map_or(HOOK, |d| d.0),
                 wait: dns.wait.map_or(Duration::ZERO, |d| d.0),
@@ -156,8 +157,12 @@ fn proof(
     }
 }
 
-fn program_path(program: &Spanned<String>) -> Box<str> {
-    program.value.as_str().into()
+/// A bare name is looked for where programs are, a path counts from the folder of the configuration.
+fn program_path(program: &str, ground: &Ground) -> Box<str> {
+    if !program.contains('/') {
+        return program.into();
+    }
+    ground.files.resolve(program).to_string_lossy().into()
 }
 
 fn check_names(certificate: &Wanted<'_>, proof: Option<&Proof>, problems: &mut Problems) {
@@ -175,9 +180,9 @@ fn check_names(certificate: &Wanted<'_>, proof: Option<&Proof>, problems: &mut P
         }
         let needs_dns = name.value.starts_with("*.") && !matches!(proof, Some(Proof::Dns01(_)) | None);
         if needs_dns {
-            problems
-                .error(name.span, path, format!("`{}` can be proven by dns-01 only", name.value))
-                .hint("write `challenge: { dns-01: { hook: /etc/menshen/dns-hook } }`, or the names one by one");
+            problems.error(name.span, path, format!("`{}` can be proven by dns-01 only", name.value)).hint(
+                "write `challenge: { dns-01: { hook: /etc/menshen/dns-hook } }`, or the names one by one",
+            );
         }
     }
 }
@@ -223,7 +228,9 @@ fn open(document: &Document, ground: &Ground, at: Span, problems: &mut Problems)
         Err(error) => {
             let problem = problems.error(written.map_or(at, |s| s.span), "gateway.store", error.to_string());
             if written.is_none() {
-                problem.hint("certificates and their keys are kept there; `gateway: { store: FOLDER }` says where");
+                problem.hint(
+                    "certificates and their keys are kept there; `gateway: { store: FOLDER }` says where",
+                );
             }
             None
         }

@@ -14,8 +14,8 @@ use menshen_config::document::TlsVersion;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 
-pub(super) use listener::compile as listener;
 pub(super) use files::Files;
+pub(super) use listener::compile as listener;
 pub(super) use service::{Identity, system_roots};
 
 /// The one provider of cryptography, with post-quantum key exchange preferred.

@@ -111,7 +111,10 @@ mod tests {
         assert_eq!(lease("b").take(&store, 160).unwrap(), Hold::Ours { until: 220 });
         assert_eq!(lease("a").take(&store, 161).unwrap(), Hold::Theirs { holder: "b".into(), until: 220 });
         lease("a").release(&store).unwrap();
-        assert!(matches!(lease("c").take(&store, 162).unwrap(), Hold::Theirs { .. }), "a let go of what b has");
+        assert!(
+            matches!(lease("c").take(&store, 162).unwrap(), Hold::Theirs { .. }),
+            "a let go of what b has"
+        );
     }
 
     #[test]

@@ -16,7 +16,11 @@ impl Store for Memory {
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let things = self.0.lock().unwrap();
-        Ok(things.iter().filter(|(k, _)| k.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        Ok(things
+            .iter()
+            .filter(|(k, _)| k.starts_with(prefix))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect())
     }
 
     fn write(&self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {

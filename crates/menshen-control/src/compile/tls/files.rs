@@ -96,7 +96,11 @@ impl Files<'_> {
     }
 
     /// The authorities in a PEM file.
-    pub(in crate::compile) fn authorities(&mut self, file: &Spanned<FilePath>, path: &Path) -> Option<RootCertStore> {
+    pub(in crate::compile) fn authorities(
+        &mut self,
+        file: &Spanned<FilePath>,
+        path: &Path,
+    ) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates(file, path)? {
             if let Err(error) = roots.add(certificate) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use menshen_config::document::{
-    Certificate, CertificateSource, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, TlsVersion,
+    Certificate, CertificateSource, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need,
+    TlsVersion,
 };
 use menshen_config::matching::HostPattern;
 use menshen_config::{Path, Spanned};
@@ -65,7 +66,7 @@ impl Host<'_> {
             Some(clients) => Some(verifier(clients, &self.path.key("clients"), files)?),
         };
         let shown = match certificate.source() {
-            Ok(CertificateSource::Files { chain, key }) => self.from_files(chain, key, files)?,
+            Ok(CertificateSource::Files { chain, key }) => self.read_files(chain, key, files)?,
             Ok(CertificateSource::Acme(names)) => match self.got(names, files.ground) {
                 Some(shown) => shown,
                 None => return Some(Compiled::Soon(Names::new(names.iter().map(|n| &*n.value)))),
@@ -87,7 +88,7 @@ impl Host<'_> {
         Some(Compiled::Now(Now { tls: HostTls { config, names: own, policy }, names, soon, life }))
     }
 
-    fn from_files(
+    fn read_files(
         &self,
         chain: &Spanned<FilePath>,
         key: &Spanned<FilePath>,
