@@ -98,8 +98,8 @@ fn a_certificate_comes_from_one_place() {
         ("acme: a.example.com, key: web.key", "is from files or got by `acme`, not both"),
         ("acme: a.example.com, names: [b.example.com]", "has the names in `acme`; remove `names`"),
         ("acme: a.example.com, ocsp: web.ocsp", "remove `ocsp`"),
-        ("chain: web.pem", "`key` is missing; name the file with the private key"),
-        ("key: web.key", "`chain` is missing; name the file with the certificate"),
+        ("chain: web.pem", "missing `key`"),
+        ("key: web.key", "missing `chain`"),
         ("", "write `{ chain: web.pem, key: web.key }` or `{ acme: www.example.com }`"),
     ] {
         refused(&check(AGREED, certificate, PLAIN), expected);

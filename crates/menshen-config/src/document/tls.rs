@@ -1,8 +1,11 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
@@ -35,69 +38,113 @@ pub struct ListenerTls {
 }
 
 /// A certificate with its key: from two files, or got by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The PEM file with the certificate and those between it and its root.
-    pub chain: Option<Spanned<FilePath>>,
-    /// The PEM file with the private key.
-    pub key: Option<Spanned<FilePath>>,
-    /// Instead of files: the names for which a certificate is got and renewed as `gateway: { acme }` says, one for all of
-    /// them.
-    pub acme: OneOrMany<Spanned<Box<str>>>,
-    /// The names that get it. Default: those in the certificate.
+    /// Where it comes from.
+    pub source: CertificateSource,
+    /// The names that get it, if not those in the certificate.
     pub names: Option<Vec<Spanned<Box<str>>>>,
-    /// A DER file with the authority's statement that it is not revoked, sent along to clients (OCSP stapling).
+    /// A DER file with the authority's statement that it is not revoked.
     pub ocsp: Option<Spanned<FilePath>>,
-    /// Which certificates clients of these names show. Default: that of the listener.
+    /// Which certificates clients of these names show, if not that of the listener.
     pub clients: Option<ClientCertificates>,
 }
 
 /// Where a certificate comes from.
-#[derive(Clone, Copy, Debug)]
-pub enum CertificateSource<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
     /// From these files.
     Files {
         /// With the certificate.
-        chain: &'a Spanned<FilePath>,
+        chain: Spanned<FilePath>,
         /// With its key.
-        key: &'a Spanned<FilePath>,
+        key: Spanned<FilePath>,
     },
     /// From an authority, for these names.
-    Acme(&'a [Spanned<Box<str>>]),
+    Acme(Vec<Spanned<Box<str>>>),
 }
 
-impl Certificate {
-    /// Where it comes from.
-    ///
-    /// # Errors
-    /// What is missing, or there for nothing.
-    pub fn source(&self) -> Result<CertificateSource<'_>, Refusal> {
-        let files_or_names = "write `{ chain: web.pem, key: web.key }` or `{ acme: www.example.com }`";
-        let Self { chain, key, acme, names, ocsp, clients: _ } = self;
-        match (chain, key) {
-            (Some(chain), Some(key)) if acme.is_empty() => Ok(CertificateSource::Files { chain, key }),
-            (None, None) if acme.is_empty() => Err(Refusal::new("no certificate").hint(files_or_names)),
+/// A [`Certificate`] as it is written.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+struct WrittenCertificate {
+    /// The PEM file with the certificate and those between it and its root.
+    chain: Option<Spanned<FilePath>>,
+    /// The PEM file with the private key.
+    key: Option<Spanned<FilePath>>,
+    /// Instead of files: the names for which a certificate is got and renewed as `gateway: { acme }` says, one for all of
+    /// them.
+    acme: OneOrMany<Spanned<Box<str>>>,
+    /// The names that get it. Default: those in the certificate.
+    names: Option<Vec<Spanned<Box<str>>>>,
+    /// A DER file with the authority's statement that it is not revoked, sent along to clients (OCSP stapling).
+    ocsp: Option<Spanned<FilePath>>,
+    /// Which certificates clients of these names show. Default: that of the listener.
+    clients: Option<ClientCertificates>,
+}
+
+const FILES_OR_NAMES: &str = "write `{ chain: web.pem, key: web.key }` or `{ acme: www.example.com }`";
+
+impl WrittenCertificate {
+    fn read<E: serde::de::Error>(self) -> Result<Certificate, E> {
+        let Self { chain, key, acme, names, ocsp, clients } = self;
+        let source = match (chain, key) {
+            (Some(_), _) | (_, Some(_)) if !acme.is_empty() => {
+                let refusal = Refusal::new("a certificate is from files or got by `acme`, not both");
+                return Err(E::custom(refusal.hint(FILES_OR_NAMES)));
+            }
+            (Some(chain), Some(key)) => CertificateSource::Files { chain, key },
+            (Some(_), None) => return Err(E::missing_field("key")),
+            (None, Some(_)) => return Err(E::missing_field("chain")),
+            (None, None) if acme.is_empty() => {
+                return Err(E::custom(Refusal::new("no certificate").hint(FILES_OR_NAMES)));
+            }
             (None, None) if names.is_some() => {
-                Err(Refusal::new("a certificate that is got has the names in `acme`").hint("remove `names`"))
+                let refusal = Refusal::new("a certificate that is got has the names in `acme`");
+                return Err(E::custom(refusal.hint("remove `names`")));
             }
             (None, None) if ocsp.is_some() => {
-                Err(Refusal::new("there is no statement in a file for a certificate that is got")
-                    .hint("remove `ocsp`"))
+                let refusal = Refusal::new("a certificate that is got has no statement in a file");
+                return Err(E::custom(refusal.hint("remove `ocsp`")));
             }
-            (None, None) => Ok(CertificateSource::Acme(acme)),
-            _ if !acme.is_empty() => {
-                Err(Refusal::new("a certificate is from files or got by `acme`, not both")
-                    .hint(files_or_names))
+            (None, None) => CertificateSource::Acme(acme.0),
+        };
+        Ok(Certificate { source, names, ocsp, clients })
+    }
+}
+
+impl<'de> Deserialize<'de> for Certificate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CertificateVisitor;
+
+        impl<'de> Visitor<'de> for CertificateVisitor {
+            type Value = Certificate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
             }
-            (Some(_), None) => {
-                Err(Refusal::new("`key` is missing").hint("name the file with the private key"))
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Certificate, A::Error> {
+                WrittenCertificate::deserialize(MapAccessDeserializer::new(map))?.read()
             }
-            (None, Some(_)) => {
-                Err(Refusal::new("`chain` is missing").hint("name the file with the certificate"))
-            }
-            (Some(_), Some(_)) => Err(Refusal::new("no certificate").hint(files_or_names)),
         }
+
+        deserializer.deserialize_any(CertificateVisitor)
+    }
+}
+
+impl JsonSchema for Certificate {
+    fn schema_name() -> Cow<'static, str> {
+        "Certificate".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = WrittenCertificate::json_schema(generator);
+        schema.insert(
+            "description".to_owned(),
+            "A certificate with its key: from two files, or got by itself.".into(),
+        );
+        schema
     }
 }
 

@@ -83,7 +83,7 @@ fn wanted(document: &Document) -> Vec<Wanted<'_>> {
     for (name, listener) in document.listeners.iter() {
         let certificates = listener.tls.iter().flat_map(|tls| tls.certificates.iter().enumerate());
         for (i, certificate) in certificates {
-            if let Ok(CertificateSource::Acme(names)) = certificate.value.source() {
+            if let CertificateSource::Acme(names) = &certificate.value.source {
                 let path = Path::root().key("listeners").key(name).key("tls").key("certificates").index(i);
                 wanted.push(Wanted { names, path, span: certificate.span });
             }

@@ -65,17 +65,12 @@ impl Host<'_> {
             None => None,
             Some(clients) => Some(verifier(clients, &self.path.key("clients"), files)?),
         };
-        let shown = match certificate.source() {
-            Ok(CertificateSource::Files { chain, key }) => self.read_files(chain, key, files)?,
-            Ok(CertificateSource::Acme(names)) => match self.got(names, files.ground) {
+        let shown = match &certificate.source {
+            CertificateSource::Files { chain, key } => self.read_files(chain, key, files)?,
+            CertificateSource::Acme(names) => match self.got(names, files.ground) {
                 Some(shown) => shown,
                 None => return Some(Compiled::Soon(Names::new(names.iter().map(|n| &*n.value)))),
             },
-            Err(refusal) => {
-                let span = self.certificate.span;
-                files.problems.error(span, self.path.clone(), refusal.message).maybe_hint(refusal.hint);
-                return None;
-            }
         };
         let Shown { key, names, soon, life } = shown;
         let policy = fingerprint((self.written.minimum, verifier.as_ref().map(|(_, print)| print)));
