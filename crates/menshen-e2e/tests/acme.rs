@@ -70,14 +70,24 @@ fn wait_for_failure(gateway: &TestGateway) -> String {
 #[test]
 fn a_certificate_is_got_by_http_01_past_routes_and_filters() {
     let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
-    let gateway = start(&document(&pebble, "www.example.com, example.com", ""), &pebble);
+    let document = document(&pebble, "www.example.com, example.com", "")
+        .replace("store: store", "store: store\n          access-log: '{log}'");
+    let gateway = start(&document, &pebble);
     let certificate = wait_for(&pebble, "www.example.com");
     assert_eq!(shown(&pebble, "example.com"), Ok(certificate), "one certificate for both names");
     assert_eq!(Dialer::new().get(pebble.tls, "example.com", "/").unwrap().text(), "one");
     eventually("the status says so", || status(&gateway)["certificates"][0]["state"] == "valid");
-    let asked = "GET /.well-known/acme-challenge/x HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let mut token = None;
+    eventually("the log has what the authority asked for", || {
+        let log = std::fs::read_to_string(gateway.log()).unwrap_or_default();
+        let line = log.lines().find(|l| l.contains(r#""route":"(plain)","status":200"#)).unwrap_or_default();
+        token =
+            line.split('"').find(|part| part.starts_with("/.well-known/acme-challenge/")).map(str::to_owned);
+        token.is_some()
+    });
+    let asked = format!("GET {} HTTP/1.1\r\nHost: example.com\r\n\r\n", token.unwrap());
     let reply = Client::connect(pebble.http).send(asked).response();
-    assert_eq!(reply.status, 308, "what is no token under way goes where everything goes");
+    assert_eq!(reply.status, 308, "a token that is not under way any more goes where everything goes");
     let got = r#"menshen_acme_attempts_total{names="example.com,www.example.com",outcome="got"}"#;
     assert_eq!(Admin::of(&gateway).metric(got), 1);
     assert!(Admin::of(&gateway).get("/metrics").text().contains("menshen_acme_renewal_seconds{"));
@@ -99,13 +109,16 @@ fn a_certificate_is_got_by_tls_alpn_01_and_other_certificates_are_shown_meanwhil
     let document = document(&pebble, "a.example.com, b.example.com", ", challenge: tls-alpn-01")
         .replace("certificates: [", "certificates: [ { chain: own.pem, key: own.key },");
     let files = [("ca.pem", pebble.ca()), ("own.pem", own.pem()), ("own.key", own.key_pem())];
-    let _gateway = TestGateway::start_with(&without_plain(&document), &[], &files);
+    let gateway = TestGateway::start_with(&without_plain(&document), &[], &files);
     assert_eq!(shown(&pebble, "own.example.com"), Ok(own.der().to_vec()));
     let certificate = wait_for(&pebble, "b.example.com");
     assert_eq!(shown(&pebble, "a.example.com"), Ok(certificate));
     assert_eq!(shown(&pebble, "own.example.com"), Ok(own.der().to_vec()));
-    let stranger = Dialer::new().offering(&["acme-tls/1"]).dial(pebble.tls, "a.example.com");
-    assert!(stranger.is_err(), "nobody asks any more, so nobody is answered");
+    let protocol = r#"menshen_tls_refused_handshakes_total{reason="protocol"}"#;
+    assert_eq!(Admin::of(&gateway).metric(protocol), 0);
+    assert!(Dialer::new().offering(&["acme-tls/1"]).dial(pebble.tls, "a.example.com").is_err());
+    let refused = || Admin::of(&gateway).metric(protocol) == 1;
+    eventually("the authority asks no more, so nobody is answered", refused);
 }
 
 #[test]

@@ -64,8 +64,11 @@ fn who_does_not_say_from_whom_or_has_not_agreed_is_told_what_to_write() {
 fn a_wildcard_needs_dns_01_and_http_01_a_plain_listener() {
     let outcome = check(AGREED, "acme: ['*.example.com', example.com]", PLAIN);
     refused(&outcome, "certificates[0].acme[0]: `*.example.com` can be proven by dns-01 only");
-    let hook = "acme: { terms: agreed, challenge: { dns-01: { hook: /etc/menshen/dns-hook } } }";
-    assert!(check(hook, "acme: ['*.example.com', example.com]", "").ok);
+    for hook in ["/etc/menshen/dns-hook", "{ hook: [dns-hook, example.com], timeout: 2m, wait: 30s }"] {
+        let acme = format!("acme: {{ terms: agreed, challenge: {{ dns-01: {hook} }} }}");
+        let outcome = check(&acme, "acme: ['*.example.com', example.com]", "");
+        assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
+    }
     let http = "acme: { terms: agreed, challenge: http-01 }";
     refused(
         &check(http, "acme: example.com", ""),

@@ -1,7 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::FilePath;
 use crate::one_or_many::OneOrMany;
@@ -55,19 +58,81 @@ pub enum Challenge {
     Dns01(DnsHook),
 }
 
-/// How records in DNS are made.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// How records in DNS are made. Short form: the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsHook {
+    /// The command and its first arguments.
+    pub hook: OneOrMany<Spanned<String>>,
+    /// How long the command may take.
+    pub timeout: Option<Duration>,
+    /// How long the record needs until the whole world sees it.
+    pub wait: Option<Duration>,
+}
+
+/// The long form of [`DnsHook`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Long {
     /// The command and its first arguments. It gets three more: `present` or `cleanup`, the name of the TXT record, and its
     /// value. No shell is in between. A path counts from the folder of the configuration.
-    pub hook: OneOrMany<Spanned<String>>,
+    hook: OneOrMany<Spanned<String>>,
     /// How long the command may take. Default: `60s`.
     #[serde(default)]
-    pub timeout: Option<Duration>,
+    timeout: Option<Duration>,
     /// How long the record needs until the whole world sees it. Default: `0s`, the command returns when it is seen.
     #[serde(default)]
-    pub wait: Option<Duration>,
+    wait: Option<Duration>,
+}
+
+impl<'de> Deserialize<'de> for DnsHook {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HookVisitor;
+
+        impl<'de> Visitor<'de> for HookVisitor {
+            type Value = (Option<String>, Option<Long>);
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a command such as `/etc/menshen/dns-hook`, or a map")
+            }
+
+            fn visit_str<E: Error>(self, command: &str) -> Result<Self::Value, E> {
+                Ok((Some(command.to_owned()), None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Ok((None, Some(Long::deserialize(MapAccessDeserializer::new(map))?)))
+            }
+        }
+
+        struct Written((Option<String>, Option<Long>));
+
+        impl<'de> Deserialize<'de> for Written {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(HookVisitor).map(Self)
+            }
+        }
+
+        let Spanned { span, value: Written((command, long)) } =
+            Spanned::<Written>::deserialize(deserializer)?;
+        Ok(match long {
+            Some(Long { hook, timeout, wait }) => Self { hook, timeout, wait },
+            None => {
+                let command = command.map(|c| Spanned::new(span, c));
+                Self { hook: command.into_iter().collect(), timeout: None, wait: None }
+            }
+        })
+    }
+}
+
+impl JsonSchema for DnsHook {
+    fn schema_name() -> Cow<'static, str> {
+        "DnsHook".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let long = Long::json_schema(generator);
+        json_schema!({ "description": "How records in DNS are made.", "anyOf": [{ "type": "string" }, long] })
+    }
 }
 
 /// A customer account at an authority.

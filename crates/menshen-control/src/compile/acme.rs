@@ -180,9 +180,9 @@ fn check_names(certificate: &Wanted<'_>, proof: Option<&Proof>, problems: &mut P
         }
         let needs_dns = name.value.starts_with("*.") && !matches!(proof, Some(Proof::Dns01(_)) | None);
         if needs_dns {
-            problems.error(name.span, path, format!("`{}` can be proven by dns-01 only", name.value)).hint(
-                "write `challenge: { dns-01: { hook: /etc/menshen/dns-hook } }`, or the names one by one",
-            );
+            problems
+                .error(name.span, path, format!("`{}` can be proven by dns-01 only", name.value))
+                .hint("write `challenge: { dns-01: /etc/menshen/dns-hook }`, or the names one by one");
         }
     }
 }
