@@ -59,8 +59,10 @@ const DEFAULT_FOLDER: &str = "/var/lib/menshen";
 
 /// The folder of the store: the one that was written, else the one that systemd made for us, else `/var/lib/menshen`.
 pub fn folder(written: Option<&str>) -> PathBuf {
-    let made = || std::env::var_os("STATE_DIRECTORY").filter(|d| !d.is_empty());
-    written.map(PathBuf::from).or_else(|| made().map(PathBuf::from)).unwrap_or_else(|| DEFAULT_FOLDER.into())
+    // systemd may make several, with colons in between.
+    let made =
+        || std::env::var("STATE_DIRECTORY").ok()?.split(':').find(|d| !d.is_empty()).map(PathBuf::from);
+    written.map(PathBuf::from).or_else(made).unwrap_or_else(|| DEFAULT_FOLDER.into())
 }
 
 /// The store of this process, opened when it is first needed and kept open.

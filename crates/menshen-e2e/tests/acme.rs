@@ -330,6 +330,17 @@ fn what_is_no_authority_is_told() {
 }
 
 #[test]
+fn a_new_mail_address_is_told_to_the_authority_without_a_new_account() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let first = document(&pebble, "a.example.com", "");
+    let gateway = start(&first, &pebble);
+    wait_for(&pebble, "a.example.com");
+    gateway.reload(&first.replace("ops@example.com", "others@example.com")).unwrap();
+    eventually("it is told", || pebble.requests("/my-account/") > 0);
+    assert_eq!(pebble.log().matches("accounts in memory").count(), 1);
+}
+
+#[test]
 fn a_customer_account_is_bound() {
     let Some(pebble) = Pebble::start(PebbleSettings { external_accounts: true, ..Default::default() }) else {
         return;

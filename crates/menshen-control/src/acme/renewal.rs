@@ -26,18 +26,18 @@ pub(super) fn due(
     let Certificate { begins, expires, got, .. } = *certificate;
     let life = (expires - begins).max(1);
     let jitter = |most: UnixSeconds| spread(certificate, most);
+    // What is old when it is got, or wanted back at once, must not be ordered over and over.
+    let earliest = got + (life / 2).min(HOUR);
     if let Some(before) = written {
         let before = UnixSeconds::try_from(before.as_secs()).unwrap_or(UnixSeconds::MAX);
         // Longer than its life would be always.
         let before = before.min(life / 2);
-        return expires - before - jitter(before / 20);
+        return (expires - before - jitter(before / 20)).max(earliest);
     }
     match window {
-        None => begins + life / 3 * 2 - jitter(life / 20),
+        None => (begins + life / 3 * 2 - jitter(life / 20)).max(earliest),
         Some(Window { start, end }) => {
             let wanted = start + jitter((end - start).max(0));
-            // A window in the past is for one that is to be replaced at once; but what is got then may have such a window too.
-            let earliest = got + (life / 2).min(HOUR);
             // Whatever it says: a certificate that ended is of no use.
             let latest = begins + life / 6 * 5;
             wanted.min(latest).max(earliest)
@@ -104,6 +104,14 @@ mod tests {
         assert_eq!(due(&certificate, None, past), HOUR);
         certificate.got = 10 * DAY;
         assert_eq!(due(&certificate, None, past), 10 * DAY + HOUR);
+    }
+
+    #[test]
+    fn what_is_old_when_it_is_got_is_not_ordered_over_and_over() {
+        let mut certificate = certificate(90);
+        certificate.got = 80 * DAY;
+        assert_eq!(due(&certificate, None, None), 80 * DAY + HOUR);
+        assert_eq!(due(&certificate, Some(Duration::from_secs(40 * 24 * 3600)), None), 80 * DAY + HOUR);
     }
 
     #[test]

@@ -224,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_owner_before_had_leased_is_free() {
+        use crate::store::{Hold, Lease};
+        let folder = tempfile::tempdir().unwrap();
+        let lease = |holder| Lease::new("acme", holder, std::time::Duration::from_secs(60));
+        lease("before").take(&open(folder.path()).unwrap(), 100).unwrap();
+        let store = open(folder.path()).unwrap();
+        assert!(matches!(lease("now").take(&store, 101).unwrap(), Hold::Ours { .. }));
+    }
+
+    #[test]
     fn a_damaged_file_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
