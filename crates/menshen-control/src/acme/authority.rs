@@ -33,7 +33,8 @@ const LONGEST: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 struct Row {
     email: Option<Box<str>>,
-    credentials: AccountCredentials,
+    /// [`AccountCredentials`], the key among them.
+    credentials: serde_json::Value,
 }
 
 /// The account of a plan: the one in the store, else a new one, which is then kept there.
@@ -43,8 +44,12 @@ struct Row {
 pub(super) async fn account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoCertificate> {
     let place = key(plan);
     let kept = on_store(store, move |s| s.read(&place)).await?;
-    match kept.as_deref().and_then(|bytes| serde_json::from_slice::<Row>(bytes).ok()) {
-        Some(row) => known_account(plan, store, row).await,
+    match kept.as_deref().map(serde_json::from_slice::<Row>) {
+        Some(Ok(row)) => known_account(plan, store, row).await,
+        Some(Err(_)) => {
+            tracing::warn!("acme: the account in the store cannot be read; making a new one");
+            new_account(plan, store).await
+        }
         None => new_account(plan, store).await,
     }
 }
@@ -72,22 +77,23 @@ fn key(plan: &Plan) -> String {
 }
 
 async fn known_account(plan: &Plan, store: &Arc<dyn Store>, row: Row) -> Result<Account, NoCertificate> {
-    let Row { email, credentials } = row;
-    let bytes =
-        |email, credentials| serde_json::to_vec(&Row { email, credentials }).map_err(|e| e.to_string());
-    let changed = email != plan.email;
-    // Written before the credentials are given away; used only if the authority agrees.
-    let updated = bytes(plan.email.clone(), credentials)?;
-    let row: Row = serde_json::from_slice(&updated).map_err(|e| e.to_string())?;
-    let account = builder(plan)?.from_credentials(row.credentials).await.map_err(|e| unreached(plan, e))?;
-    if changed {
+    let credentials: AccountCredentials =
+        serde_json::from_value(row.credentials.clone()).map_err(|e| e.to_string())?;
+    let account = builder(plan)?.from_credentials(credentials).await.map_err(|e| unreached(plan, e))?;
+    if row.email != plan.email {
         let contact = contact(plan);
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         account.update_contacts(&contact).await?;
-        let place = key(plan);
-        on_store(store, move |s| s.write(&place, Some(&updated))).await?;
+        keep(plan, store, row.credentials).await?;
     }
     Ok(account)
+}
+
+async fn keep(plan: &Plan, store: &Arc<dyn Store>, credentials: serde_json::Value) -> Result<(), String> {
+    let row = Row { email: plan.email.clone(), credentials };
+    let bytes = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+    let place = key(plan);
+    on_store(store, move |s| s.write(&place, Some(&bytes))).await
 }
 
 async fn new_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoCertificate> {
@@ -97,10 +103,7 @@ async fn new_account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoC
     let external = plan.account.as_ref().map(|a| ExternalAccountKey::new(a.id.to_string(), &a.key));
     let created = builder(plan)?.create(&new, plan.directory.to_string(), external.as_ref()).await;
     let (account, credentials) = created.map_err(|e| unreached(plan, e))?;
-    let row = Row { email: plan.email.clone(), credentials };
-    let bytes = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
-    let place = key(plan);
-    on_store(store, move |s| s.write(&place, Some(&bytes))).await?;
+    keep(plan, store, serde_json::to_value(&credentials).map_err(|e| e.to_string())?).await?;
     tracing::info!(directory = %plan.directory, "acme: a new account was made");
     Ok(account)
 }
