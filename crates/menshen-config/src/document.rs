@@ -1,6 +1,7 @@
 //! What a document can say.
 
 mod access_log;
+mod acme;
 mod address;
 mod bind;
 mod forwarded;
@@ -18,6 +19,7 @@ mod timeouts;
 mod tls;
 
 pub use access_log::{AccessLog, AccessLogFields, LogTo};
+pub use acme::{Acme, AcmeDirectory, Challenge, DnsHook, ExternalAccount, FolderPath, Terms};
 pub use address::{Address, Place, Prefix, Protocol, Url};
 pub use bind::{Bind, FileMode, UnixBind};
 pub use forwarded::Forwarded;
@@ -33,8 +35,8 @@ pub use switch::Switch;
 pub use target::{Redirect, Respond, Target};
 pub use timeouts::{CallTimeouts, Timeouts};
 pub use tls::{
-    Certificate, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need, OwnCertificate, ServiceTls,
-    Strangers, TlsVersion, Unlisted,
+    Certificate, CertificateSource, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need,
+    OwnCertificate, ServiceTls, Strangers, TlsVersion, Unlisted,
 };
 
 use schemars::JsonSchema;

@@ -5,7 +5,7 @@
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 when every worker serves the current configuration; 503 before that and while stopping |
 //! | `GET /metrics` | Prometheus text |
-//! | `GET /status` | version, reloads, the last refusal, what waits for a restart |
+//! | `GET /status` | version, reloads, the last refusal, what waits for a restart, how it goes with certificates |
 //! | `GET /filters` | filters with their run-time switches |
 //! | `POST /filters/{id}/off`, `…/on` | turns a filter off and on until the next start |
 //! | `POST /reload` | reads the configuration again |
@@ -106,10 +106,13 @@ async fn metrics_text(State(desk): State<Desk>) -> Response {
 async fn status(State(desk): State<Desk>) -> Response {
     let s = desk.shared.status();
     let refusal = (!s.refusal.is_empty()).then_some(s.refusal);
-    let body = json!({
+    let mut body = json!({
         "version": s.version, "reloads": s.reloads, "refused": s.refused, "refusal": refusal,
         "warnings": s.warnings, "compile-millis": s.took.as_millis(), "ready": desk.shared.is_ready(),
     });
+    if let Some(acme) = desk.shared.ground.acme.progress().to_json() {
+        body["acme"] = acme;
+    }
     Json(body).into_response()
 }
 

@@ -1,6 +1,7 @@
 //! Document → snapshot. Checking is compiling without publishing: the same function for `menshen check`, a reload
 //! and the first start.
 
+mod acme;
 mod chain;
 mod listener;
 mod matching;
@@ -13,10 +14,13 @@ mod tls;
 
 use std::sync::Arc;
 
+pub(crate) use tls::provider;
+
 use menshen_config::{Document, Problems};
 use menshen_proxy::{Gateway, Listener, Service};
 
 use crate::Ground;
+use crate::acme::Plan;
 use service::Services;
 
 /// A linear-time pattern that must match from start to end.
@@ -44,6 +48,8 @@ pub struct Compiled {
     pub services: Arc<[Arc<Service>]>,
     /// What holds for the whole gateway.
     pub gateway: Arc<Gateway>,
+    /// The certificates that are to be got.
+    pub acme: Option<Arc<Plan>>,
     /// The services as documents, to compile their endpoints anew.
     pub(crate) plans: Services,
 }
@@ -58,6 +64,7 @@ pub fn compile(
     ground.files.forget();
     let mut services = Services::of(document);
     let gateway = settings::gateway(document, ground, problems);
+    let acme = acme::compile(document, ground, purpose, problems);
     let mut builder = chain::Builder::new(document, ground);
     let listeners: Vec<Arc<Listener>> = document
         .listeners
@@ -90,6 +97,7 @@ pub fn compile(
         listeners: listeners.into(),
         services: list,
         gateway: Arc::new(gateway),
+        acme: acme.map(Arc::new),
         plans: services,
     })
 }

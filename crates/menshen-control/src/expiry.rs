@@ -6,7 +6,12 @@ use menshen_proxy::Listener;
 use menshen_proxy::condition::UnixSeconds;
 
 /// So long before its end a certificate is worth a warning: 14 days.
-pub const SOON: UnixSeconds = 14 * DAY;
+const SOON: UnixSeconds = 14 * DAY;
+
+/// The moment from which a certificate is worth a warning: 14 days before its end, but not before the last quarter of its life.
+pub fn worrying(begins: UnixSeconds, ends: UnixSeconds) -> UnixSeconds {
+    ends - SOON.min((ends - begins).max(0) / 4)
+}
 
 const DAY: UnixSeconds = 24 * 3600;
 
@@ -19,6 +24,8 @@ pub struct Expiry {
     pub name: Box<str>,
     /// The end, in seconds since 1970.
     pub at: UnixSeconds,
+    /// From this moment on it is worth a warning.
+    pub worrying: UnixSeconds,
 }
 
 /// All certificates of these listeners.
@@ -28,13 +35,14 @@ pub fn of<'a>(listeners: impl IntoIterator<Item = &'a Listener>) -> Vec<Expiry> 
         listener: listener.name.clone(),
         name: certificate.name.clone(),
         at: certificate.expires,
+        worrying: certificate.worrying,
     };
     listeners.into_iter().flat_map(held).map(one).collect()
 }
 
 /// A sentence for each certificate that has ended or will soon.
 pub fn warnings(certificates: &[Expiry], now: UnixSeconds) -> Vec<String> {
-    let soon = certificates.iter().filter(|c| c.at - now < SOON);
+    let soon = certificates.iter().filter(|c| now > c.worrying);
     soon.map(|c| {
         let what = match c.at - now {
             left if left < 0 => "has expired".to_owned(),
@@ -58,7 +66,12 @@ mod tests {
 
     #[test]
     fn a_certificate_is_worth_a_warning_fourteen_days_before_its_end() {
-        let of = |name: &str, at| Expiry { listener: "web".into(), name: name.into(), at };
+        let of = |name: &str, at| Expiry {
+            listener: "web".into(),
+            name: name.into(),
+            at,
+            worrying: worrying(0, at),
+        };
         let all = [of("a", 100 * DAY), of("b", 90 * DAY - 1), of("c", 89 * DAY), of("d", 76 * DAY + 7)];
         assert_eq!(
             warnings(&all, 76 * DAY),
@@ -69,5 +82,11 @@ mod tests {
             ]
         );
         assert!(warnings(&all, 77 * DAY)[2].ends_with("`d` has expired; renew it"));
+    }
+
+    #[test]
+    fn one_with_a_short_life_is_worth_a_warning_in_its_last_quarter() {
+        assert_eq!(worrying(0, 90 * DAY), 76 * DAY);
+        assert_eq!(worrying(10 * DAY, 16 * DAY), 14 * DAY + DAY / 2);
     }
 }

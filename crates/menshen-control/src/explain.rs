@@ -75,6 +75,7 @@ impl Explainer {
                 listeners: compiled.listeners.clone(),
                 services: compiled.services.clone(),
                 gateway: compiled.gateway.clone(),
+                challenges: Arc::default(),
             }),
         }
     }

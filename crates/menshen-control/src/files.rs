@@ -30,6 +30,11 @@ impl Files {
         self.folder.join(written)
     }
 
+    /// Where a folder is.
+    pub fn resolve_path(&self, written: &Path) -> PathBuf {
+        self.folder.join(written)
+    }
+
     /// Reads a file and remembers how it looked.
     ///
     /// # Errors

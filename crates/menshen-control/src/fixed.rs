@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 use std::num::NonZero;
+use std::path::PathBuf;
 
 use menshen_config::document::{Admin, Gateway, LogLevel};
 use menshen_config::quantity::Duration;
+
+use crate::store;
 
 /// Where the admin listener is unless the document says otherwise.
 const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 9180);
@@ -22,6 +25,8 @@ pub struct Fixed {
     pub drain: Duration,
     /// How much the gateway says about itself.
     pub log: LogLevel,
+    /// Where the store is.
+    pub store: PathBuf,
 }
 
 impl Fixed {
@@ -32,23 +37,26 @@ impl Fixed {
             admin: gateway.admin.as_ref().map_or(Admin::At(ADMIN.into()), |a| a.value),
             drain: gateway.drain.unwrap_or(DRAIN),
             log: gateway.log.unwrap_or_default(),
+            store: store::folder(gateway.store.as_ref().map(|s| &*s.value.0)),
         }
     }
 
     /// What is different in `wanted`: a sentence for each setting.
     pub fn changes_to(&self, wanted: &Self) -> Vec<String> {
-        let Self { workers, admin, drain, log } = self;
+        let Self { workers, admin, drain, log, store } = self;
         let changes = [
             change("workers", workers, &wanted.workers),
             change("admin", admin, &wanted.admin),
             change("drain", drain, &wanted.drain),
             change("log", log, &wanted.log),
+            change("store", &store.display(), &wanted.store.display()),
         ];
         changes.into_iter().flatten().collect()
     }
 }
 
-fn change<T: PartialEq + Display>(name: &str, from: &T, to: &T) -> Option<String> {
+fn change<T: Display>(name: &str, from: &T, to: &T) -> Option<String> {
+    let (from, to) = (from.to_string(), to.to_string());
     let sentence = || format!("gateway.{name} changed from {from} to {to}: takes effect after a restart");
     (from != to).then(sentence)
 }

@@ -132,6 +132,10 @@ pub struct Ground {
     pub service_tls: Lasting<u64, rustls::ClientConfig>,
     /// Files that the configuration names.
     pub files: crate::files::Files,
+    /// What outlives the process.
+    pub store: crate::store::Opened,
+    /// Certificates that are got.
+    pub acme: crate::acme::Acme,
     /// Addresses of host names.
     pub names: crate::resolve::Names,
     /// Counters of the workers themselves.
@@ -156,6 +160,8 @@ impl Ground {
             tickets: Lasting::default(),
             service_tls: Lasting::default(),
             files: crate::files::Files::default(),
+            store: crate::store::Opened::default(),
+            acme: crate::acme::Acme::default(),
             names: crate::resolve::Names::default(),
             worker_stats: Arc::new(WorkerStats::new(workers)),
             pseudonym: format!("menshen-{:08x}", fastrand::u32(..)).into(),

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod access_log;
+pub mod acme;
 pub mod admin;
 pub mod compile;
 pub mod expiry;
@@ -19,6 +20,7 @@ pub mod load;
 pub mod metrics;
 pub mod publish;
 pub mod resolve;
+pub mod store;
 pub mod watch;
 
 pub use compile::{Compiled, Purpose, compile};

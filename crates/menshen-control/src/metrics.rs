@@ -36,6 +36,7 @@ impl Collector for All {
     fn encode(&self, mut out: DescriptorEncoder) -> Result<(), Error> {
         self.workers(&mut out)?;
         self.tls(&mut out)?;
+        self.acme(&mut out)?;
         self.routes(&mut out)?;
         self.services(&mut out)?;
         self.filters(&mut out)?;
@@ -80,11 +81,36 @@ impl All {
         let help = "When a certificate of a listener ends, in seconds since 1970.";
         let mut ends = family(out, "menshen_certificate_expiry_seconds", help, MetricType::Gauge)?;
         let mut seen = std::collections::BTreeSet::new();
-        for Expiry { listener, name, at } in self.0.status().certificates {
+        for Expiry { listener, name, at, worrying: _ } in self.0.status().certificates {
             // A series must not come twice: of certificates with one name the first is used.
             if seen.insert((listener.clone(), name.clone())) {
                 let labels = [("listener", listener.into()), ("name", name.into())];
                 add_gauge(&mut ends, &labels, u64::try_from(at).unwrap_or(0))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn acme(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
+        let standings: Vec<_> =
+            self.0.ground.acme.progress().standings.iter().map(|(n, s)| (n.to_string(), s.clone())).collect();
+        let help = "Attempts to get a certificate, by outcome.";
+        let mut attempts = family(out, "menshen_acme_attempts", help, MetricType::Counter)?;
+        for (names, standing) in &standings {
+            for (outcome, count) in [("got", standing.got), ("failed", standing.failed)] {
+                add_counter(&mut attempts, &[("names", names.clone()), ("outcome", outcome.into())], count)?;
+            }
+        }
+        let help = "1 when the last attempt to get a certificate failed.";
+        let mut failing = family(out, "menshen_acme_failing", help, MetricType::Gauge)?;
+        for (names, standing) in &standings {
+            add_gauge(&mut failing, &[("names", names.clone())], u64::from(standing.problem.is_some()))?;
+        }
+        let help = "When a certificate will be renewed, in seconds since 1970.";
+        let mut renewal = family(out, "menshen_acme_renewal_seconds", help, MetricType::Gauge)?;
+        for (names, standing) in &standings {
+            if let Some(at) = standing.renews {
+                add_gauge(&mut renewal, &[("names", names.clone())], u64::try_from(at).unwrap_or(0))?;
             }
         }
         Ok(())

@@ -7,9 +7,11 @@ use menshen_config::document::LogTo;
 use menshen_config::source::Reader;
 use menshen_config::{Document, Problems};
 use menshen_proxy::Snapshot;
+use menshen_proxy::challenges::Challenges;
 use tokio::sync::watch;
 
 use crate::access_log::LogControl;
+use crate::acme::Change;
 use crate::compile::{Compiled, Purpose, compile};
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
@@ -98,12 +100,16 @@ pub struct Publisher {
     fixed: Fixed,
     /// A hash of the sources as they were last read; `None` when they could not be.
     last_read: Option<u64>,
+    /// What a certificate authority is answered.
+    challenges: Arc<Challenges>,
     /// Sweeps that still give memory back after a publication.
     tidying: u8,
 }
 
 struct Serving {
     compiled: Compiled,
+    /// Where certificates are got it is compiled anew with those.
+    document: Option<Document>,
 }
 
 /// Freed memory goes back to the system some time later, when a thread that used the allocator ends.
@@ -183,8 +189,19 @@ impl Publisher {
         let First { reader, last_read, document, problems } = first;
         let fixed = Fixed::of(&document.gateway);
         let (serving, old, last_read) = (None, Vec::new(), Some(last_read));
-        let mut publisher =
-            Self { origin, reader, snapshots, shared, serving, old, fixed, last_read, tidying: 0 };
+        let challenges = Arc::default();
+        let mut publisher = Self {
+            origin,
+            reader,
+            snapshots,
+            shared,
+            serving,
+            old,
+            fixed,
+            last_read,
+            challenges,
+            tidying: 0,
+        };
         on_own_thread(move || {
             publisher.compile_and_publish(&document, problems)?;
             Ok(publisher)
@@ -274,7 +291,9 @@ impl Publisher {
         }
         self.shared.log.set(document.gateway.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone()));
         self.publish(&compiled);
-        self.serving = Some(Serving { compiled });
+        self.shared.ground.acme.set_plan(compiled.acme.as_ref());
+        let document = compiled.acme.is_some().then(|| document.clone());
+        self.serving = Some(Serving { compiled, document });
         self.shared.update(|s| s.took = started.elapsed());
         Ok(())
     }
@@ -293,6 +312,7 @@ impl Publisher {
             listeners: compiled.listeners.clone(),
             services: compiled.services.clone(),
             gateway: compiled.gateway.clone(),
+            challenges: self.challenges.clone(),
         });
         let before = self.snapshots.send_replace(snapshot);
         self.old.push(before);
@@ -311,6 +331,38 @@ impl Publisher {
         self.publish(&serving.compiled);
         self.serving = Some(serving);
         tracing::info!("addresses of services changed");
+    }
+
+    /// Has the keeper of certificates its way.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Challenges(challenges, tell) => {
+                self.challenges = Arc::new(challenges);
+                if let Some(serving) = self.serving.take() {
+                    self.publish(&serving.compiled);
+                    self.serving = Some(serving);
+                }
+                // Whoever asked may have gone.
+                let _ = tell.send(self.shared.status().version);
+            }
+            Change::Certificates => self.show_certificates(),
+        }
+    }
+
+    /// What is served is compiled anew: whatever the files say by now, they have nothing to do with this.
+    fn show_certificates(&mut self) {
+        let Some(document) = self.serving.as_mut().and_then(|s| s.document.take()) else { return };
+        let compiled = on_own_thread(|| self.compile_and_publish(&document, Problems::new()));
+        match compiled {
+            Ok(()) => tracing::info!(version = self.shared.status().version, "certificates changed"),
+            Err(problems) => {
+                let problems = problems.with_excerpts();
+                tracing::error!("new certificates cannot be shown; the old ones keep serving\n{problems}");
+                if let Some(serving) = &mut self.serving {
+                    serving.document = Some(document);
+                }
+            }
+        }
     }
 
     /// Says in the log which certificates have ended or will soon.

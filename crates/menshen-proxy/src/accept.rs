@@ -118,8 +118,11 @@ async fn introduction(
 /// Serves a client after the handshake, if there is one in time.
 async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, socket: Socket, peer: SocketAddr) {
     socket.send_at_once();
-    let time = slot.live().listener().timeouts.handshake;
-    let handshake = Box::pin(tokio::time::timeout(time, tls::accept(tls, &worker.buffers, socket)));
+    let live = slot.live();
+    let (time, challenges) = (live.listener().timeouts.handshake, live.snapshot().challenges.clone());
+    drop(live);
+    let greeting = tls::accept(tls, &challenges, &worker.buffers, socket);
+    let handshake = Box::pin(tokio::time::timeout(time, greeting));
     match handshake.await.unwrap_or(Err(tls::Refused::TooSlow)) {
         Ok(tls::Greeted::There(passage)) => {
             let passing = Box::pin(tls::pass_through(&worker, &slot, passage, peer));
@@ -139,6 +142,7 @@ async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, socket: S
                 Box::pin(h2::connection::run(*newcomer)).await;
             }
         }
+        Ok(tls::Greeted::Answered) => {}
         Err(refused) => worker.refused_handshake(refused.code()),
     }
 }

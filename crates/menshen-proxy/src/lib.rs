@@ -10,6 +10,7 @@ mod body;
 mod buffer;
 mod call;
 pub mod chain;
+pub mod challenges;
 pub mod client_address;
 mod clock;
 pub mod condition;

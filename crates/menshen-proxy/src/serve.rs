@@ -60,7 +60,14 @@ pub(crate) async fn serve<D: Downstream>(exchange: &mut Exchange, client: &mut D
     exchange.live.worker().began();
     let live = exchange.live.clone();
     let answer = match enter(exchange, &live) {
-        Ok(()) => answer(exchange, client, &live, 0).await,
+        Ok(()) => match live.snapshot().challenges.reply_to(exchange) {
+            None => answer(exchange, client, &live, 0).await,
+            // An authority asks about the name, whatever routes and filters there are.
+            Some(reply) => {
+                exchange.route = RouteId::FALLBACK;
+                Answer::made(reply)
+            }
+        },
         Err(failure) => recover(exchange, client, &live, failure).await,
     };
     let finished = client.send(exchange, answer).await;

@@ -11,6 +11,7 @@ use menshen_http1::{FieldName, HeadLimits, Underscores, standard_reason};
 
 use crate::balance::Balance;
 use crate::chain::Chain;
+use crate::challenges::Challenges;
 use crate::condition::Condition;
 use crate::grpc::{GrpcStatus, GrpcStatuses};
 use crate::listener::{Sockets, UnixAccess};
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub services: Arc<[Arc<Service>]>,
     /// What holds for the whole gateway.
     pub gateway: Arc<Gateway>,
+    /// Questions of a certificate authority that are under way.
+    pub challenges: Arc<Challenges>,
 }
 
 /// The number of a service in [`Snapshot::services`].
@@ -381,7 +384,13 @@ impl Endpoint {
 impl Snapshot {
     /// Listens on nothing and knows no service; what workers start with.
     pub fn empty() -> Self {
-        Self { version: 0, listeners: Arc::from([]), services: Arc::from([]), gateway: Arc::default() }
+        Self {
+            version: 0,
+            listeners: Arc::from([]),
+            services: Arc::from([]),
+            gateway: Arc::default(),
+            challenges: Arc::default(),
+        }
     }
 
     /// The service with this number.

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use menshen_control::acme::{self, Change};
 use menshen_control::admin::{self, Order};
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
@@ -12,6 +13,9 @@ use tokio::sync::mpsc;
 
 /// How often the log says that a certificate is about to end.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long the keeper of certificates may take to tidy up.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
 pub(crate) fn start(
@@ -37,7 +41,13 @@ pub(crate) fn start(
                     }
                 });
             }
-            run(publisher, ordered).await;
+            let shared = publisher.shared().clone();
+            let (changes, changed) = mpsc::channel(4);
+            let keeper = tokio::spawn(acme::run(shared.clone(), changes));
+            run(publisher, ordered, changed).await;
+            // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
+            let _ = tokio::time::timeout(TIDYING, keeper).await;
+            acme::let_go(&shared.ground);
         });
     })
 }
@@ -59,7 +69,11 @@ fn relay(to: mpsc::WeakSender<Order>) -> mpsc::Sender<Order> {
     orders
 }
 
-async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
+async fn run(
+    mut publisher: Publisher,
+    mut ordered: mpsc::Receiver<Order>,
+    mut certificates_changed: mpsc::Receiver<Change>,
+) {
     let mut watch = publisher.origin().watched().and_then(|directory| match Watch::start(&directory) {
         Ok(watch) => Some(watch),
         Err(error) => {
@@ -83,6 +97,7 @@ async fn run(mut publisher: Publisher, mut ordered: mpsc::Receiver<Order>) {
                 Some(Order::Reload(answer)) => drop(answer.send(reload(&mut publisher).await)),
                 None => return,
             },
+            Some(change) = certificates_changed.recv() => publisher.apply(change),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),

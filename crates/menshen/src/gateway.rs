@@ -67,7 +67,7 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub fn start_with(origin: Origin, first: First) -> Result<Self, StartError> {
         let settings = &first.document.gateway;
-        let Fixed { workers, admin, drain, log: _ } = Fixed::of(settings);
+        let Fixed { workers, admin, drain, log: _, store: _ } = Fixed::of(settings);
         let log_to = settings.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone());
         // A configuration with errors is told whole before anything else is tried.
         let admin = if first.problems.has_errors() { None } else { bind_admin(admin)? };

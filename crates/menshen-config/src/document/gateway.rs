@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bind::ip_and_port;
-use super::{AccessLog, Forwarded, Limits, Timeouts};
+use super::{AccessLog, Acme, FolderPath, Forwarded, Limits, Timeouts};
 use crate::quantity::{Cidr, Duration};
 use crate::span::Spanned;
 use crate::text::{FromText, Refusal, text_type};
@@ -33,6 +33,11 @@ pub struct Gateway {
     pub via: Option<Pseudonym>,
     /// How long exchanges may go on after the gateway was told to stop. Default: `30s`.
     pub drain: Option<Duration>,
+    /// The folder where the gateway keeps what must outlive it, such as certificates that it got and their keys. Default:
+    /// the one that systemd made (`StateDirectory=`), else `/var/lib/menshen`.
+    pub store: Option<Spanned<FolderPath>>,
+    /// How certificates are got and renewed (ACME).
+    pub acme: Option<Spanned<Acme>>,
     /// The most that is accepted.
     pub limits: Limits,
     /// How long the gateway waits.

@@ -1,8 +1,11 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::one_or_many::OneOrMany;
 use crate::span::Spanned;
@@ -14,7 +17,7 @@ use crate::text::{FromText, Refusal, text_type};
 pub struct ListenerTls {
     /// Certificates with their keys. Which one a client gets is decided by the name it asks for.
     #[serde(default)]
-    pub certificates: Vec<Spanned<Certificate>>,
+    pub certificates: OneOrMany<Spanned<Certificate>>,
     /// Server names whose connections go on to a service as they are, such as `db.example.com: database`: TLS ends
     /// there, and nothing of what is said can be seen here.
     #[serde(default)]
@@ -34,23 +37,115 @@ pub struct ListenerTls {
     pub strangers: Strangers,
 }
 
-/// A certificate with its key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// A certificate with its key: from two files, or got by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The PEM file with the certificate and those between it and its root.
-    pub chain: Spanned<FilePath>,
-    /// The PEM file with the private key.
-    pub key: Spanned<FilePath>,
-    /// The names that get it. Default: those in the certificate.
-    #[serde(default)]
+    /// Where it comes from.
+    pub source: CertificateSource,
+    /// The names that get it, if not those in the certificate.
     pub names: Option<Vec<Spanned<Box<str>>>>,
-    /// A DER file with the authority's statement that it is not revoked, sent along to clients (OCSP stapling).
-    #[serde(default)]
+    /// A DER file with the authority's statement that it is not revoked.
     pub ocsp: Option<Spanned<FilePath>>,
-    /// Which certificates clients of these names show. Default: that of the listener.
-    #[serde(default)]
+    /// Which certificates clients of these names show, if not that of the listener.
     pub clients: Option<ClientCertificates>,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// From these files.
+    Files {
+        /// With the certificate.
+        chain: Spanned<FilePath>,
+        /// With its key.
+        key: Spanned<FilePath>,
+    },
+    /// From an authority, for these names.
+    Acme(Vec<Spanned<Box<str>>>),
+}
+
+/// A [`Certificate`] as it is written.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+struct WrittenCertificate {
+    /// The PEM file with the certificate and those between it and its root.
+    chain: Option<Spanned<FilePath>>,
+    /// The PEM file with the private key.
+    key: Option<Spanned<FilePath>>,
+    /// Instead of files: the names for which a certificate is got and renewed as `gateway: { acme }` says, one for all of
+    /// them.
+    acme: OneOrMany<Spanned<Box<str>>>,
+    /// The names that get it. Default: those in the certificate.
+    names: Option<Vec<Spanned<Box<str>>>>,
+    /// A DER file with the authority's statement that it is not revoked, sent along to clients (OCSP stapling).
+    ocsp: Option<Spanned<FilePath>>,
+    /// Which certificates clients of these names show. Default: that of the listener.
+    clients: Option<ClientCertificates>,
+}
+
+const FILES_OR_NAMES: &str = "write `{ chain: web.pem, key: web.key }` or `{ acme: www.example.com }`";
+
+impl WrittenCertificate {
+    fn read<E: serde::de::Error>(self) -> Result<Certificate, E> {
+        let Self { chain, key, acme, names, ocsp, clients } = self;
+        let source = match (chain, key) {
+            (Some(_), _) | (_, Some(_)) if !acme.is_empty() => {
+                let refusal = Refusal::new("a certificate is from files or got by `acme`, not both");
+                return Err(E::custom(refusal.hint(FILES_OR_NAMES)));
+            }
+            (Some(chain), Some(key)) => CertificateSource::Files { chain, key },
+            (Some(_), None) => return Err(E::missing_field("key")),
+            (None, Some(_)) => return Err(E::missing_field("chain")),
+            (None, None) if acme.is_empty() => {
+                return Err(E::custom(Refusal::new("no certificate").hint(FILES_OR_NAMES)));
+            }
+            (None, None) if names.is_some() => {
+                let refusal = Refusal::new("a certificate that is got has the names in `acme`");
+                return Err(E::custom(refusal.hint("remove `names`")));
+            }
+            (None, None) if ocsp.is_some() => {
+                let refusal = Refusal::new("a certificate that is got has no statement in a file");
+                return Err(E::custom(refusal.hint("remove `ocsp`")));
+            }
+            (None, None) => CertificateSource::Acme(acme.0),
+        };
+        Ok(Certificate { source, names, ocsp, clients })
+    }
+}
+
+impl<'de> Deserialize<'de> for Certificate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CertificateVisitor;
+
+        impl<'de> Visitor<'de> for CertificateVisitor {
+            type Value = Certificate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Certificate, A::Error> {
+                WrittenCertificate::deserialize(MapAccessDeserializer::new(map))?.read()
+            }
+        }
+
+        deserializer.deserialize_any(CertificateVisitor)
+    }
+}
+
+impl JsonSchema for Certificate {
+    fn schema_name() -> Cow<'static, str> {
+        "Certificate".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = WrittenCertificate::json_schema(generator);
+        schema.insert(
+            "description".to_owned(),
+            "A certificate with its key: from two files, or got by itself.".into(),
+        );
+        schema
+    }
 }
 
 /// Which certificates clients show.

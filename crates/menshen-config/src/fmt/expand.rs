@@ -13,7 +13,7 @@ type ShortField<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
 pub(super) fn document(tree: &mut Node, short: ShortField<'_>) {
     for (key, section) in entries(tree) {
         match &*key.name {
-            "gateway" => within(section, "access-log", |log| wrap_scalar(log, "to")),
+            "gateway" => gateway(section),
             "listeners" => each(section, |listener| within(listener, "filters", |list| filters(list, short))),
             "services" => each(section, service),
             "schemes" => each(section, |scheme| filters(scheme, short)),
@@ -72,6 +72,13 @@ fn wrap_scalar(node: &mut Node, field: &str) {
     if node.as_str().is_some() {
         wrap(node, field);
     }
+}
+
+fn gateway(node: &mut Node) {
+    within(node, "access-log", |log| wrap_scalar(log, "to"));
+    within(node, "acme", |acme| {
+        within(acme, "challenge", |challenge| within(challenge, "dns-01", |dns| wrap_scalar(dns, "hook")));
+    });
 }
 
 fn service(node: &mut Node) {

@@ -103,11 +103,11 @@ fn an_empty_text_stays_empty() {
 fn the_long_form_has_no_sugar() {
     assert_eq!(
         long(
-            "gateway:\n  access-log: stdout\nservices:\n  a: https://h/base # here\n  b: { endpoints: [h:1] }\nschemes:\n  \
+            "gateway:\n  access-log: stdout\n  acme: { challenge: { dns-01: /hook } }\nservices:\n  a: https://h/base # here\n  b: { endpoints: [h:1] }\nschemes:\n  \
              p: [cors, any: [jwt: u]]\nroutes:\n  r:\n    match: GET|HEAD /a # read\n    to: a\n    filters:\n      - cors: \
              https://a\n        when: /b\n      - log-it\n    tests:\n      - GET /a: 200\n"
         ),
-        "gateway:\n  access-log:\n    to: stdout\n\nservices:\n  a: # here\n    endpoints:\n      - address: \
+        "gateway:\n  access-log:\n    to: stdout\n  acme: { challenge: { dns-01: { hook: /hook } } }\n\nservices:\n  a: # here\n    endpoints:\n      - address: \
          \"h:443\"\n    protocol: https\n    base: /base\n  b: { endpoints: [address: h:1] }\n\nschemes:\n  p: [cors: {}, \
          any: [jwt: { jwks: u }]]\n\nroutes:\n  r:\n    match: # read\n      method:\n        - GET\n        - HEAD\n      \
          path: /a\n    to: a\n    filters:\n      - cors:\n          origins: https://a\n        when:\n          path: \

@@ -15,14 +15,15 @@ use menshen_config::document::TlsVersion;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 
+pub(super) use files::Files;
 pub(super) use listener::compile as listener;
-pub(super) use service::Identity;
+pub(super) use service::{Identity, system_roots};
 
 /// The one provider of cryptography, with post-quantum key exchange preferred.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 

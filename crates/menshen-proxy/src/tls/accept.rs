@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::StartHandshake;
@@ -12,6 +13,7 @@ use super::passthrough::Passage;
 use super::refused::Refused;
 use super::server::{ServerName, ServerTls};
 use crate::buffer::{Buffer, Buffers, Size};
+use crate::challenges::Challenges;
 use crate::socket::Socket;
 use crate::stream::Stream;
 
@@ -21,11 +23,14 @@ pub(crate) enum Greeted {
     Here(Stream, TlsFacts),
     /// TLS ends at a service.
     There(Passage),
+    /// It was an authority, which has seen what it asked for.
+    Answered,
 }
 
 /// Reads the hello of a client and does the handshake, unless that is the affair of a service. The caller sets the time.
 pub(crate) async fn accept(
     tls: &ServerTls,
+    challenges: &Challenges,
     buffers: &Buffers,
     mut socket: Socket,
 ) -> Result<Greeted, Refused> {
@@ -41,12 +46,22 @@ pub(crate) async fn accept(
             return Err(refused);
         }
     };
+    if let Some(config) = challenges.config_for(&accepted.client_hello()) {
+        buffers.give(hello);
+        return answer_authority(accepted, socket, config).await;
+    }
     let name = accepted.client_hello().server_name().map(Box::from);
     let host = match tls.named(name.as_deref()) {
         Some(ServerName::There(to)) => {
             return Ok(Greeted::There(Passage { client: Stream::new(socket), hello, name, to }));
         }
         Some(ServerName::Here(host)) => host,
+        Some(ServerName::Soon) => {
+            buffers.give(hello);
+            tracing::debug!(name, "a TLS handshake was refused: the certificate is not there yet");
+            refuse(&mut socket, INTERNAL_ERROR).await;
+            return Err(Refused::NoCertificateYet);
+        }
         None => {
             buffers.give(hello);
             refuse(&mut socket, UNRECOGNIZED_NAME).await;
@@ -62,6 +77,24 @@ pub(crate) async fn accept(
         }
         Err(error) => {
             tracing::debug!(%error, "a TLS handshake failed");
+            Err(Refused::of_handshake(&error))
+        }
+    }
+}
+
+/// Does the handshake that shows an authority what it asked for, and closes (RFC 8737 §3).
+async fn answer_authority(
+    accepted: Accepted,
+    socket: Socket,
+    config: Arc<ServerConfig>,
+) -> Result<Greeted, Refused> {
+    match StartHandshake::from_parts(accepted, socket).into_stream(config).await {
+        Ok(mut stream) => {
+            let _ = stream.shutdown().await;
+            Ok(Greeted::Answered)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the TLS handshake of an authority failed");
             Err(Refused::of_handshake(&error))
         }
     }
@@ -112,6 +145,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 
 /// A fatal alert `unrecognized_name` (RFC 6066 §3) in a record of its own.
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+
+/// A fatal alert `internal_error` (RFC 8446 §6.2) in a record of its own: the name is right, and it is our fault.
+const INTERNAL_ERROR: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
 /// What a client reads that speaks plain HTTP here.
 const SPEAK_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n\

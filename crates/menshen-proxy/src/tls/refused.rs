@@ -11,6 +11,8 @@ pub(crate) enum Refused {
     NotTls,
     /// No certificate for the name.
     UnknownName,
+    /// The certificate for the name is being got and not there yet.
+    NoCertificateYet,
     /// No version of TLS in common.
     Version,
     /// No protocol over TLS in common (RFC 7301 §3.2).
@@ -38,6 +40,7 @@ impl Refused {
         match self {
             Self::NotTls => "not-tls",
             Self::UnknownName => "unknown-name",
+            Self::NoCertificateYet => "no-certificate-yet",
             Self::Version => "version",
             Self::Protocol => "protocol",
             Self::ClientCertificate => "client-certificate",

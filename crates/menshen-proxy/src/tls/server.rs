@@ -27,6 +27,8 @@ pub enum ServerName {
     Here(Arc<HostTls>),
     /// TLS ends at a service, which gets the bytes as they come.
     There(Arc<Passthrough>),
+    /// TLS ends here once the certificate is there, which is being got.
+    Soon,
 }
 
 /// A certificate that a listener shows, for those who watch over its end.
@@ -36,6 +38,8 @@ pub struct Held {
     pub name: Box<str>,
     /// After this moment nobody believes it.
     pub expires: UnixSeconds,
+    /// From this moment on somebody should wonder why it was not renewed.
+    pub worrying: UnixSeconds,
 }
 
 /// How a listener speaks TLS.
@@ -60,7 +64,7 @@ impl ServerTls {
     pub fn host(&self, name: Option<&str>) -> Option<&Arc<HostTls>> {
         match name.and_then(|n| self.names.get(n)) {
             Some(ServerName::Here(host)) => Some(host),
-            Some(ServerName::There(_)) => None,
+            Some(ServerName::There(_) | ServerName::Soon) => None,
             None => self.default.as_ref(),
         }
     }

@@ -14,6 +14,8 @@ use super::files::Files;
 pub(super) struct About {
     /// Its names (RFC 9525 §2: the subject's common name is none).
     pub(super) names: Vec<String>,
+    /// When it begins.
+    pub(super) begins: UnixSeconds,
     /// When it ends.
     pub(super) expires: UnixSeconds,
 }
@@ -40,7 +42,8 @@ impl Files<'_> {
         } else if now < begins {
             Some(format!("is not valid before {begins}"))
         } else {
-            (left < crate::expiry::SOON).then(|| format!("expires on {ends}"))
+            let worrying = crate::expiry::worrying(begins.timestamp(), ends.timestamp());
+            (now.timestamp() > worrying).then(|| format!("expires on {ends}"))
         };
         if let Some(what) = what {
             let message = format!("{}: the certificate {what}", file.value);
@@ -52,7 +55,7 @@ impl Files<'_> {
             GeneralName::IPAddress(bytes) => ip(bytes).map(|ip| ip.to_string()),
             _ => None,
         });
-        Some(About { names: names.collect(), expires: ends.timestamp() })
+        Some(About { names: names.collect(), begins: begins.timestamp(), expires: ends.timestamp() })
     }
 }
 

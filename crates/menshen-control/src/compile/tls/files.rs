@@ -11,9 +11,9 @@ use super::provider;
 use crate::Ground;
 
 /// Reads files of a configuration and tells what is wrong with them.
-pub(super) struct Files<'a> {
-    pub(super) ground: &'a Ground,
-    pub(super) problems: &'a mut Problems,
+pub(in crate::compile) struct Files<'a> {
+    pub(in crate::compile) ground: &'a Ground,
+    pub(in crate::compile) problems: &'a mut Problems,
 }
 
 impl Files<'_> {
@@ -83,7 +83,11 @@ impl Files<'_> {
     }
 
     /// The authorities in a PEM file.
-    pub(super) fn authorities(&mut self, file: &Spanned<FilePath>, path: &Path) -> Option<RootCertStore> {
+    pub(in crate::compile) fn authorities(
+        &mut self,
+        file: &Spanned<FilePath>,
+        path: &Path,
+    ) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates(file, path)? {
             if let Err(error) = roots.add(certificate) {

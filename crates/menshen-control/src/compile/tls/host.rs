@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use menshen_config::document::{
-    Certificate, ClientCertificates, ClientProtocol, ListenerTls, Need, TlsVersion, Unlisted,
+    Certificate, CertificateSource, ClientCertificates, ClientProtocol, FilePath, ListenerTls, Need,
+    TlsVersion, Unlisted,
 };
 use menshen_config::matching::HostPattern;
 use menshen_config::{Path, Spanned};
@@ -18,21 +19,42 @@ use super::files::Files;
 use super::revocation::Lists;
 use super::{fingerprint, provider, versions};
 use crate::Ground;
+use crate::acme::Names;
 
 /// A certificate of a listener as it is written.
 pub(super) struct Host<'a> {
     pub(super) written: &'a ListenerTls,
     pub(super) certificate: &'a Spanned<Certificate>,
     pub(super) path: &'a Path,
+    /// The authority that certificates are got from.
+    pub(super) directory: &'a str,
 }
 
 /// The same compiled.
-pub(super) struct Compiled {
+pub(super) enum Compiled {
+    /// It is there.
+    Now(Now),
+    /// It is being got, for these names.
+    Soon(Names),
+}
+
+/// A certificate that is there.
+pub(super) struct Now {
     pub(super) tls: HostTls,
     /// The names that get it.
     pub(super) names: Vec<String>,
-    /// When it ends.
-    pub(super) expires: UnixSeconds,
+    /// Names for which another one is being got.
+    pub(super) soon: Vec<String>,
+    /// When it begins and ends.
+    pub(super) life: (UnixSeconds, UnixSeconds),
+}
+
+/// What is shown, to whom, and how long.
+struct Shown {
+    key: CertifiedKey,
+    names: Vec<String>,
+    soon: Vec<String>,
+    life: (UnixSeconds, UnixSeconds),
 }
 
 impl Host<'_> {
@@ -44,12 +66,14 @@ impl Host<'_> {
             None => None,
             Some(clients) => Some(verifier(clients, &self.path.key("clients"), files)?),
         };
-        let mut key = files.certified_key(&certificate.chain, &certificate.key, self.path)?;
-        let about = files.about(&certificate.chain, &self.path.key("chain"), key.end_entity_cert().ok()?)?;
-        let names = self.names(files, about.names)?;
-        if let Some(ocsp) = &certificate.ocsp {
-            key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
-        }
+        let shown = match &certificate.source {
+            CertificateSource::Files { chain, key } => self.read_files(chain, key, files)?,
+            CertificateSource::Acme(names) => match self.got(names, files.ground) {
+                Some(shown) => shown,
+                None => return Some(Compiled::Soon(Names::new(names.iter().map(|n| &*n.value)))),
+            },
+        };
+        let Shown { key, names, soon, life } = shown;
         let policy = fingerprint((self.written.minimum, verifier.as_ref().map(|(_, print)| print)));
         let config = self.config(key, verifier.map(|(verifier, _)| verifier), policy, files.ground)?;
         let mut own = ServerNames::default();
@@ -57,11 +81,39 @@ impl Host<'_> {
             // The same name twice in one certificate is once.
             let _ = own.add(name, ());
         }
-        Some(Compiled { tls: HostTls { config, names: own, policy }, names, expires: about.expires })
+        Some(Compiled::Now(Now { tls: HostTls { config, names: own, policy }, names, soon, life }))
     }
 
-    fn names(&self, files: &mut Files<'_>, in_certificate: Vec<String>) -> Option<Vec<String>> {
-        let chain = &self.certificate.value.chain;
+    fn read_files(
+        &self,
+        chain: &Spanned<FilePath>,
+        key: &Spanned<FilePath>,
+        files: &mut Files<'_>,
+    ) -> Option<Shown> {
+        let mut key = files.certified_key(chain, key, self.path)?;
+        let about = files.about(chain, &self.path.key("chain"), key.end_entity_cert().ok()?)?;
+        let names = self.names(chain, files, about.names)?;
+        if let Some(ocsp) = &self.certificate.value.ocsp {
+            key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
+        }
+        Some(Shown { key, names, soon: Vec::new(), life: (about.begins, about.expires) })
+    }
+
+    /// The certificate that was got for these names, or another that serves some of them until then.
+    fn got(&self, names: &[Spanned<Box<str>>], ground: &Ground) -> Option<Shown> {
+        let wanted = Names::new(names.iter().map(|n| &*n.value));
+        let certificate = ground.acme.shelf.best(self.directory, &wanted, crate::expiry::now())?;
+        let (now, soon) = wanted.iter().map(str::to_owned).partition(|n| certificate.covers(n));
+        let key = CertifiedKey::clone(&certificate.certified);
+        Some(Shown { key, names: now, soon, life: (certificate.begins, certificate.expires) })
+    }
+
+    fn names(
+        &self,
+        chain: &Spanned<FilePath>,
+        files: &mut Files<'_>,
+        in_certificate: Vec<String>,
+    ) -> Option<Vec<String>> {
         let Some(names) = &self.certificate.value.names else {
             if in_certificate.is_empty() {
                 files

@@ -7,9 +7,10 @@ use menshen_config::{Path, Problems, Span};
 use menshen_proxy::tls::{Held, HostTls, ServerName, ServerTls};
 
 use super::files::Files;
-use super::host::Host;
+use super::host::{Compiled, Host};
 use super::passthrough;
 use crate::compile::listener::Place;
+use crate::expiry;
 
 /// Compiles the TLS of a listener, which stands at `at`; `None` after a problem.
 pub(in crate::compile) fn compile(
@@ -26,18 +27,34 @@ pub(in crate::compile) fn compile(
     let mut tls = ServerTls::default();
     // They were named one by one; certificates may be for them too.
     let mut whole = passthrough::add(written, listener, &path, place, &mut tls, problems);
-    let (mut first, mut held) = (None, Vec::new());
+    let directory = place.document.gateway.acme.as_ref().map_or("", |a| a.value.directory.url());
+    let (mut first, mut held, mut soon) = (None, Vec::new(), Vec::new());
     for (i, certificate) in written.certificates.iter().enumerate() {
         let path = path.key("certificates").index(i);
         let mut files = Files { ground: place.ground, problems };
-        let Some(host) = (Host { written, certificate, path: &path }).compile(&mut files) else {
-            whole = false;
-            continue;
+        let host = Host { written, certificate, path: &path, directory };
+        let host = match host.compile(&mut files) {
+            None => {
+                whole = false;
+                continue;
+            }
+            Some(Compiled::Soon(names)) => {
+                soon.extend(names.iter().map(str::to_owned));
+                continue;
+            }
+            Some(Compiled::Now(host)) => host,
         };
-        held.push(Held { name: host.names.first().map_or("", |n| n).into(), expires: host.expires });
+        let (begins, expires) = host.life;
+        let name = host.names.first().map_or("", |n| n).into();
+        held.push(Held { name, expires, worrying: expiry::worrying(begins, expires) });
         let tls_of_host = Arc::new(host.tls);
         first.get_or_insert_with(|| tls_of_host.clone());
+        soon.extend(host.soon);
         add(&mut tls, &host.names, &tls_of_host, (certificate.span, &path), problems);
+    }
+    for name in soon {
+        // What another certificate is for is served with that one until then.
+        let _ = tls.names.add(&name, ServerName::Soon);
     }
     tls.default = first.filter(|_| written.strangers == Strangers::First);
     tls.certificates = held.into();
@@ -47,7 +64,7 @@ pub(in crate::compile) fn compile(
 fn no_certificate<T>(at: Span, path: &Path, problems: &mut Problems) -> Option<T> {
     problems
         .error(at, path.key("certificates"), "no certificate")
-        .hint("name at least one, as in `certificates: [{ chain: web.pem, key: web.key }]`");
+        .hint("name at least one, as in `certificates: [{ chain: web.pem, key: web.key }]` or `certificates: [{ acme: www.example.com }]`");
     None
 }
 

@@ -1,0 +1,55 @@
+//! When the authority would like certificates to be renewed (ARI, RFC 9773).
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use instant_acme::CertificateIdentifier;
+use menshen_proxy::condition::UnixSeconds;
+
+use super::Keeper;
+use crate::acme::certificate::Certificate;
+use crate::acme::plan::{Names, Plan};
+use crate::acme::reason::{NoCertificate, explain};
+use crate::acme::renewal::Window;
+use crate::expiry::now;
+use crate::store::Store;
+
+/// How often it is asked anew, at least and at most, in seconds; the authority says in between.
+const AGAIN: RangeInclusive<u64> = 60..=24 * 3600;
+/// And if it says nothing.
+const OTHERWISE: u64 = 6 * 3600;
+
+impl Keeper {
+    /// Asks the authority when it would like a renewal, if it is time for that.
+    pub(super) async fn ask_when(&mut self, plan: &Plan, store: &Arc<dyn Store>, names: &Names) {
+        let Some(certificate) = self.acme().shelf.exact(&plan.directory, names) else { return };
+        if plan.renew.is_some() || self.windows.get(names).is_some_and(|(_, again)| *again > now()) {
+            return;
+        }
+        let before = self.windows.get(names).and_then(|(window, _)| *window);
+        let (window, again) = match self.ask(plan, store, &certificate).await {
+            Ok((window, wait)) => (window, wait.clamp(*AGAIN.start(), *AGAIN.end())),
+            Err(why) => {
+                tracing::debug!("acme: {names}: the authority does not say when to renew: {why}");
+                (before, OTHERWISE)
+            }
+        };
+        let again = now() + UnixSeconds::try_from(again).unwrap_or(3600);
+        self.windows.insert(names.clone(), (window, again));
+    }
+
+    async fn ask(
+        &mut self,
+        plan: &Plan,
+        store: &Arc<dyn Store>,
+        certificate: &Certificate,
+    ) -> Result<(Option<Window>, u64), String> {
+        let leaf = certificate.leaf().ok_or("no certificate")?;
+        let id = CertificateIdentifier::try_from(leaf)?;
+        let account = self.account(plan, store).await.map_err(NoCertificate::text)?;
+        let (info, wait) = account.renewal_info(&id).await.map_err(|e| explain(&e))?;
+        let window = info.suggested_window;
+        let window = Window { start: window.start.unix_timestamp(), end: window.end.unix_timestamp() };
+        Ok((Some(window), wait.as_secs()))
+    }
+}
