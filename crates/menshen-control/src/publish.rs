@@ -326,8 +326,14 @@ impl Publisher {
         }
         let Some(mut serving) = self.serving.take() else { return };
         let mut problems = Problems::new();
-        serving.compiled.services =
-            serving.compiled.plans.compile(&self.shared.ground, Purpose::Serve, &mut problems);
+        let services = serving.compiled.plans.compile(&self.shared.ground, Purpose::Serve, &mut problems);
+        if problems.has_errors() {
+            // A file that services need cannot be read now; without it they would have no endpoint at all.
+            tracing::warn!("addresses of services changed and are not used yet: {problems}");
+            self.serving = Some(serving);
+            return;
+        }
+        serving.compiled.services = services;
         self.publish(&serving.compiled);
         self.serving = Some(serving);
         tracing::info!("addresses of services changed");

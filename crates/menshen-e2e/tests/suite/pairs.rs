@@ -82,11 +82,6 @@ const APART: &[(&str, fn(Pair) -> bool, &str)] = &[
     ("truncation::a_cut_response_is_a_reset_for_a_client_that_could_not_tell_otherwise", is_h2, "HTTP/1.0"),
     ("truncation::the_log_says_what_the_client_saw", service_is_h2, "a reset may overtake the head"),
     (
-        "rate_limits::what_was_used_comes_back_with_time",
-        client_is_not_plain,
-        "four handshakes take longer than the limit does",
-    ),
-    (
         "truncation::a_cut_response_is_visibly_cut_for_every_client",
         client_is_h2,
         "HTTP/1.0; a reset may overtake the head",

@@ -12,7 +12,7 @@ const LIMITED: &str = "
       ip: { match: /ip/**, to: { respond: { body: x } }, filters: [ rate-limit: 40/h per ip ] }
       key: { match: /key, to: { respond: { body: x } }, filters: [ rate-limit: 3/h per header:x-key ] }
       burst: { match: /burst, to: { respond: { body: x } }, filters: [ rate-limit: { limit: 1000/h, burst: 5, cost: 2 } ] }
-      fast: { match: /fast, to: { respond: { body: x } }, filters: [ rate-limit: 20/s burst 1 ] }
+      fast: { match: /fast, to: { respond: { body: x } }, filters: [ rate-limit: 1/s burst 1 ] }
       hidden: { match: /hidden, to: { respond: { body: x } }, filters: [ rate-limit: { limit: 1/h, headers: hidden } ] }
       origin: { match: /origin, to: 'http://{origin}', filters: [ rate-limit: 2/h ] }
 ";
