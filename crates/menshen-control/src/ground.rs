@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
-use menshen_proxy::stats::{PerWorker, RouteStats, ServiceStats, StepStats, WorkerStats};
+use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
-use menshen_proxy::{Endpoint, EndpointAddress, HttpVersion, ListenerAddress, Sockets, proxy_protocol};
+use menshen_proxy::{
+    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Sockets, proxy_protocol,
+};
 use rustc_hash::FxHashMap;
 
 /// Things by key; those that nobody but this list holds any more are swept.
@@ -74,6 +76,8 @@ impl<K: Eq + Hash, V> Lasting<K, V> {
 /// What identifies an endpoint: how it is named, where it is, its weight, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointKey {
+    /// The service that it is of.
+    pub service: Box<str>,
     /// `host:port` or `unix:path` as configured.
     pub authority: Box<str>,
     /// Where to connect.
@@ -126,6 +130,8 @@ pub struct Ground {
     pub switches: Lasting<Box<str>, Switch>,
     /// Endpoints.
     pub endpoints: Lasting<EndpointKey, Endpoint>,
+    /// What is known of endpoints by experience, by service, authority and address.
+    pub states: Lasting<(Box<str>, Box<str>, EndpointAddress), EndpointState>,
     /// Keys of session tickets by TLS policy: a ticket from before a reload is still good after it.
     pub tickets: Lasting<u64, Tickets>,
     /// Whom services must be certified by and what is shown to them, by fingerprint; sessions with them live here.
@@ -157,6 +163,7 @@ impl Ground {
             steps: Lasting::default(),
             switches: Lasting::default(),
             endpoints: Lasting::default(),
+            states: Lasting::default(),
             tickets: Lasting::default(),
             service_tls: Lasting::default(),
             files: crate::files::Files::default(),
@@ -177,7 +184,8 @@ impl Ground {
 
     /// The endpoint with this identity.
     pub fn endpoint(&self, key: EndpointKey, tls: Option<ServiceTls>) -> Arc<Endpoint> {
-        let EndpointKey { authority, address, weight, version, introduction, .. } = key.clone();
+        let EndpointKey { service, authority, address, weight, version, introduction, .. } = key.clone();
+        let place = (service, authority.clone(), address.clone());
         self.endpoints.get(key, || Endpoint {
             id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             authority,
@@ -186,7 +194,7 @@ impl Ground {
             tls,
             version,
             introduction,
-            in_flight: PerWorker::new(self.workers),
+            state: self.states.get(place, || EndpointState::new(self.workers)),
         })
     }
 
@@ -200,6 +208,7 @@ impl Ground {
         // What an operator turned off stays off, also if the filter is away for a while.
         self.switches.sweep_but(Switch::is_off);
         self.endpoints.sweep();
+        self.states.sweep();
         self.service_tls.sweep();
     }
 }

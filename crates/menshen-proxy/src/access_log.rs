@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
 use crate::client_address::Shown;
-use crate::snapshot::{Route, Service};
+use crate::service::Service;
+use crate::snapshot::Route;
 use crate::stats::WorkerCells;
 use crate::template::{Template, push_display};
 use crate::trace::Verdict;

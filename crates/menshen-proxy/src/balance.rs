@@ -4,7 +4,9 @@ mod round;
 
 use std::sync::Arc;
 
-use crate::snapshot::{Endpoint, Service};
+use crate::Exchange;
+use crate::endpoint::Endpoint;
+use crate::service::Service;
 use crate::worker::Live;
 use round::Round;
 
@@ -35,8 +37,9 @@ impl Balance {
 }
 
 impl Service {
-    /// The endpoint for the next attempt; those in `failed` were asked before, in vain.
-    pub(crate) fn pick(&self, live: &Live, failed: &[u32]) -> Option<&Arc<Endpoint>> {
+    /// The endpoint for the next attempt; those in `failed` were asked before, in vain. There is no exchange where a
+    /// connection goes on as it is.
+    pub(crate) fn pick(&self, live: &Live, _: Option<&Exchange>, failed: &[u32]) -> Option<&Arc<Endpoint>> {
         if !failed.is_empty() {
             return self.pick_another(live, failed);
         }
@@ -47,7 +50,7 @@ impl Service {
             Method::Random => by_chance(),
             Method::LeastRequests => {
                 let (a, b) = (by_chance()?, by_chance()?);
-                let in_flight = |e: &Endpoint| e.in_flight.sum(|c| c);
+                let in_flight = |e: &Endpoint| e.state.in_flight.sum(|c| c);
                 Some(if in_flight(a) <= in_flight(b) { a } else { b })
             }
         }

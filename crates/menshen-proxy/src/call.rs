@@ -9,12 +9,14 @@ use menshen_http1::{Fields, RequestFraming, ResponseHead};
 use crate::body::Length;
 use crate::buffer::Buffer;
 use crate::downstream::{Content, Downstream};
+use crate::endpoint::{Endpoint, HttpVersion};
 use crate::forwarding::Outgoing;
 use crate::grpc::GrpcStatus;
 use crate::h1::upstream::H1Call;
 use crate::h2::upstream::H2Call;
 use crate::kept::Source;
-use crate::snapshot::{Endpoint, HostPolicy, HttpVersion, Route, Service};
+use crate::service::Service;
+use crate::snapshot::{HostPolicy, Route};
 use crate::stream::Stream;
 use crate::worker::Worker;
 use crate::{Exchange, Failure, grpc};
@@ -209,7 +211,7 @@ impl UnderWay {
                 Carrier::Used => cells.reuses.add(1),
             }
         }
-        if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
+        if let Some(in_flight) = endpoint.state.in_flight.of(worker.index) {
             in_flight.add(1);
         }
         Self { worker, service, endpoint }
@@ -221,7 +223,7 @@ impl Drop for UnderWay {
         if let Some(cells) = self.service.stats.of(self.worker.index) {
             cells.active.sub(1);
         }
-        if let Some(in_flight) = self.endpoint.in_flight.of(self.worker.index) {
+        if let Some(in_flight) = self.endpoint.state.in_flight.of(self.worker.index) {
             in_flight.sub(1);
         }
     }

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::downstream::Downstream;
-use crate::snapshot::{Endpoint, EndpointAddress, HttpVersion};
+use crate::endpoint::{Endpoint, EndpointAddress, HttpVersion};
 use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};

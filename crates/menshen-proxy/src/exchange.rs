@@ -10,12 +10,13 @@ use menshen_http1::{FieldName, RequestHead};
 
 use crate::body::{Body, Transforms};
 use crate::chain::StepSet;
+use crate::endpoint::Endpoint;
 use crate::forwarding;
 use crate::grpc::GrpcStatus;
 use crate::kept::Kept;
 use crate::notes::Notes;
 use crate::proxy_protocol::Addresses;
-use crate::snapshot::{Endpoint, Route, RouteId};
+use crate::snapshot::{Route, RouteId};
 use crate::target::Target;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;

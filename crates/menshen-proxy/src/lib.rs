@@ -16,6 +16,7 @@ mod clock;
 pub mod condition;
 mod connect;
 mod downstream;
+mod endpoint;
 mod exchange;
 mod failure;
 mod filter;
@@ -36,6 +37,7 @@ mod rewrite;
 pub mod routes;
 mod serve;
 mod server_timing;
+mod service;
 mod snapshot;
 mod socket;
 pub mod stats;
@@ -51,6 +53,7 @@ mod websocket;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};
+pub use endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion};
 pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
 pub use failure::{Blame, Failure, Retry};
 pub use filter::{
@@ -65,10 +68,10 @@ pub use menshen_http1 as http1;
 pub use notes::Notes;
 pub use reply::{Maker, Reply};
 pub use rewrite::Rewrite;
+pub use service::Service;
 pub use snapshot::{
-    Action, ClientTimeouts, EncodedSlashes, Endpoint, EndpointAddress, FixedReply, Forwarding, Gateway,
-    HostPolicy, HttpVersion, Listener, ListenerLimits, Route, RouteId, Service, ServiceId, Snapshot,
-    Timeouts,
+    Action, ClientTimeouts, EncodedSlashes, FixedReply, Forwarding, Gateway, HostPolicy, Listener,
+    ListenerLimits, Route, RouteId, ServiceId, Snapshot, Timeouts,
 };
 pub use translation::{Held, Translation};
 pub use worker::{Live, Seat, Wish, run};

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::endpoint::Endpoint;
 use crate::h2::pool::Connections;
-use crate::snapshot::{Endpoint, Service};
+use crate::service::Service;
 use crate::stream::Stream;
 
 #[derive(Debug)]

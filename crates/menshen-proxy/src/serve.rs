@@ -14,7 +14,8 @@ use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
 use crate::reply::Maker;
 use crate::routes::{Found, Lookup};
-use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, Service, ServiceId};
+use crate::service::Service;
+use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, ServiceId};
 use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
@@ -198,7 +199,10 @@ async fn call_service<D: Downstream>(
     let mut result = Err(Failure::NoEndpoint);
     let mut failed = [0; MAX_ATTEMPTS];
     for tried in 0..MAX_ATTEMPTS {
-        let Some(endpoint) = service.pick(live, failed.get(..tried).unwrap_or_default()) else { break };
+        let Some(endpoint) = service.pick(live, Some(exchange), failed.get(..tried).unwrap_or_default())
+        else {
+            break;
+        };
         if let Some(place) = failed.get_mut(tried) {
             *place = endpoint.id;
         }
@@ -383,7 +387,7 @@ async fn fall_back<D: Downstream>(
         hold_content(exchange, client).await?;
     }
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
-    let endpoint = service.pick(live, &[]).ok_or(Failure::NoEndpoint)?;
+    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
     attempt(exchange, client, live, &aim).await
 }

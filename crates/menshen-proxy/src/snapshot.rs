@@ -1,7 +1,5 @@
 //! The compiled configuration: immutable, shared by all workers, swapped whole.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +7,16 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use menshen_http1::{FieldName, HeadLimits, Underscores, standard_reason};
 
-use crate::balance::Balance;
 use crate::chain::Chain;
 use crate::challenges::Challenges;
 use crate::condition::Condition;
 use crate::grpc::{GrpcStatus, GrpcStatuses};
 use crate::listener::{Sockets, UnixAccess};
-use crate::proxy_protocol;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
-use crate::stats::{Counter, PerWorker, RouteStats, ServiceStats};
-use crate::tls::{ServerTls, ServiceTls};
+use crate::service::Service;
+use crate::stats::RouteStats;
+use crate::tls::ServerTls;
 use crate::{Body, Exchange, Reply, grpc};
 
 /// One generation of the configuration.
@@ -307,78 +304,6 @@ pub enum HostPolicy {
     Endpoint,
     /// This one.
     Name(Box<str>),
-}
-
-/// A named set of endpoints.
-pub struct Service {
-    /// Its name in the document, or its URL.
-    pub name: Box<str>,
-    /// Where it runs.
-    pub endpoints: Box<[Arc<Endpoint>]>,
-    /// What is put in front of every path, without trailing slash; a route to a URL has its own in [`Action`].
-    pub base: Box<str>,
-    /// Which Host it sees, where the route that leads to it does not say otherwise.
-    pub host: HostPolicy,
-    /// Who is next.
-    pub balance: Balance,
-    /// Idle connections kept by each worker for each endpoint.
-    pub idle_connections: usize,
-    /// How long an idle connection is kept.
-    pub idle_timeout: Duration,
-    /// How old a connection may get.
-    pub max_age: Duration,
-    /// Its counters.
-    pub stats: Arc<ServiceStats>,
-}
-
-/// Which HTTP an endpoint is spoken to in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum HttpVersion {
-    /// HTTP/1.1.
-    #[default]
-    Http1,
-    /// HTTP/2: over TLS if there is TLS, else with prior knowledge (RFC 9113 §3.3).
-    Http2,
-}
-
-/// Where an endpoint is connected to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum EndpointAddress {
-    /// Over TCP.
-    Tcp(SocketAddr),
-    /// At a socket of this machine's file system.
-    Unix(Box<Path>),
-}
-
-/// One place where a service runs. Its identity is its number, which outlives generations.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// Unique to this process and address; connection pools go by it.
-    pub id: u32,
-    /// `host:port` or `unix:path` as configured.
-    pub authority: Box<str>,
-    /// Where to connect.
-    pub address: EndpointAddress,
-    /// Its share of the requests.
-    pub weight: u16,
-    /// How it is spoken to over TLS, if it is.
-    pub tls: Option<ServiceTls>,
-    /// Which HTTP it is spoken to in.
-    pub version: HttpVersion,
-    /// How it is told who the client is, before anything else. Its connections carry the requests of one client then.
-    pub introduction: Option<proxy_protocol::Version>,
-    /// Requests under way there, by worker.
-    pub in_flight: PerWorker<Counter>,
-}
-
-impl Endpoint {
-    /// What Host says where it names the endpoint.
-    pub fn host(&self) -> &str {
-        match self.address {
-            EndpointAddress::Tcp(_) => &self.authority,
-            EndpointAddress::Unix(_) => "localhost",
-        }
-    }
 }
 
 impl Snapshot {

@@ -192,7 +192,15 @@ impl Plan {
                     endpoints.extend(addresses.into_iter().map(|address| {
                         let authority = authority.as_str().into();
                         ground.endpoint(
-                            EndpointKey { authority, address, weight, version, introduction, tls: print },
+                            EndpointKey {
+                                service: self.name.clone(),
+                                authority,
+                                address,
+                                weight,
+                                version,
+                                introduction,
+                                tls: print,
+                            },
                             tls.clone(),
                         )
                     }));

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::{Format, Members};
 use crate::client_address::Shown;
-use crate::snapshot::{Endpoint, Service};
+use crate::endpoint::Endpoint;
+use crate::service::Service;
 use crate::worker::Live;
 
 /// What there is to say about such a connection.

@@ -12,9 +12,11 @@ use tokio::net::{TcpStream, UnixStream};
 use super::refused::Refused;
 use crate::access_log::PassageLine;
 use crate::buffer::Buffer;
+use crate::endpoint::{Endpoint, EndpointAddress};
 use crate::h1::tunnel;
 use crate::proxy_protocol::{self, Addresses};
-use crate::snapshot::{Endpoint, EndpointAddress, Service, ServiceId};
+use crate::service::Service;
+use crate::snapshot::ServiceId;
 use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::worker::{Live, Slot, Worker};
@@ -89,7 +91,7 @@ async fn connect(
 ) -> Option<(Arc<Endpoint>, Stream)> {
     let mut failed = Vec::new();
     loop {
-        let endpoint = service.pick(live, &failed)?;
+        let endpoint = service.pick(live, None, &failed)?;
         if failed.contains(&endpoint.id) {
             return None;
         }
@@ -136,7 +138,7 @@ impl<'a> Presence<'a> {
             cells.connects.add(1);
             cells.active.add(1);
         }
-        if let Some(in_flight) = endpoint.in_flight.of(worker.index) {
+        if let Some(in_flight) = endpoint.state.in_flight.of(worker.index) {
             in_flight.add(1);
         }
         Self { worker, service, endpoint }
@@ -148,7 +150,7 @@ impl Drop for Presence<'_> {
         if let Some(cells) = self.service.stats.of(self.worker.index) {
             cells.active.sub(1);
         }
-        if let Some(in_flight) = self.endpoint.in_flight.of(self.worker.index) {
+        if let Some(in_flight) = self.endpoint.state.in_flight.of(self.worker.index) {
             in_flight.sub(1);
         }
     }

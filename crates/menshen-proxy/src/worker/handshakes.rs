@@ -2,7 +2,7 @@
 
 use super::{Live, Worker};
 use crate::access_log::PassageLine;
-use crate::snapshot::Service;
+use crate::service::Service;
 use crate::tls::TlsFacts;
 
 impl Worker {

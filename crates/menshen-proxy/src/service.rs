@@ -1,0 +1,31 @@
+//! A service: a named set of endpoints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::balance::Balance;
+use crate::endpoint::Endpoint;
+use crate::snapshot::HostPolicy;
+use crate::stats::ServiceStats;
+
+/// A named set of endpoints.
+pub struct Service {
+    /// Its name in the document, or its URL.
+    pub name: Box<str>,
+    /// Where it runs.
+    pub endpoints: Box<[Arc<Endpoint>]>,
+    /// What is put in front of every path, without trailing slash; a route to a URL has its own in [`Action`](crate::Action).
+    pub base: Box<str>,
+    /// Which Host it sees, where the route that leads to it does not say otherwise.
+    pub host: HostPolicy,
+    /// Who is next.
+    pub balance: Balance,
+    /// Idle connections kept by each worker for each endpoint.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// How old a connection may get.
+    pub max_age: Duration,
+    /// Its counters.
+    pub stats: Arc<ServiceStats>,
+}
