@@ -106,6 +106,20 @@ fn requests_that_are_taken_back_at_once() {
 }
 
 #[test]
+fn a_request_that_is_taken_back_before_anybody_looked_costs_no_service_anything() {
+    let (echo, silent) = (Origin::echo(), silent());
+    let gateway = gateway(&echo, &silent);
+    let mut client = H2::of(&gateway);
+    client.expect_alive();
+    flood(&mut client, 50, |stream| {
+        let request = frame(kind::HEADERS, END | WHOLE, stream, request("GET", "/silent", b""));
+        [request, frame(kind::RST_STREAM, 0, stream, code::CANCEL.to_be_bytes())].concat()
+    });
+    client.expect_alive();
+    assert_eq!(silent.requests().len(), 0);
+}
+
+#[test]
 fn resets_that_the_gateway_is_made_to_send() {
     let (echo, silent) = (Origin::echo(), silent());
     let gateway = gateway(&echo, &silent);

@@ -40,6 +40,11 @@ pub(crate) trait Downstream {
     /// Ready when the client has gone. Only asked while nothing else is expected from the client.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// True when the client is known to have gone before anything was done for it.
+    fn has_gone(&self) -> bool {
+        false
+    }
+
     /// The deadline of the task that serves this client.
     fn deadline(&self) -> &Deadline;
 

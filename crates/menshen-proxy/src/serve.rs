@@ -61,6 +61,8 @@ pub(crate) async fn serve<D: Downstream>(exchange: &mut Exchange, client: &mut D
     exchange.live.worker().began();
     let live = exchange.live.clone();
     let answer = match enter(exchange, &live) {
+        // Who takes back what was not begun costs no service anything.
+        Ok(()) if client.has_gone() => recover(exchange, client, &live, Failure::ClientGone).await,
         Ok(()) => match live.snapshot().challenges.reply_to(exchange) {
             None => answer(exchange, client, &live, 0).await,
             // An authority asks about the name, whatever routes and filters there are.

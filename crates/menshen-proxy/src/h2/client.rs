@@ -408,6 +408,10 @@ impl Downstream for H2Client<'_> {
         }
     }
 
+    fn has_gone(&self) -> bool {
+        self.side.link.core().lane(self.side.id).is_none()
+    }
+
     fn deadline(&self) -> &Deadline {
         self.deadline
     }
