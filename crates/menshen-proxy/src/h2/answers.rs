@@ -59,6 +59,14 @@ impl Lane for Outcome {
     fn wake(&mut self) {
         self.inbox.wake();
     }
+
+    fn lost(&mut self) {
+        // What came as a whole is worth reading.
+        if !self.inbox.has_ended {
+            self.reset.get_or_insert(Code::INTERNAL_ERROR);
+        }
+        self.inbox.wake();
+    }
 }
 
 /// Takes what comes in over a connection to a service.
@@ -82,8 +90,9 @@ impl Answers {
             return None;
         }
         if name == b":status" && self.block == Some(Block::Response) && self.fields == 1 {
-            let status = std::str::from_utf8(value).ok().filter(|v| v.len() == 3)?.parse().ok()?;
-            (100..=999).contains(&status).then(|| self.head.reset(status))?;
+            let [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] = *value else { return None };
+            let status = [a, b, c].iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
+            self.head.reset(status);
             self.has_status = true;
             return Some(());
         }
@@ -184,6 +193,6 @@ impl Receiver for Answers {
     }
 
     fn reset(&mut self, outcome: &mut Outcome, code: Code) {
-        outcome.reset = Some(code);
+        outcome.reset.get_or_insert(code);
     }
 }

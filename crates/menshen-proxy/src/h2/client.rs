@@ -58,6 +58,14 @@ impl Side<'_> {
     }
 }
 
+/// What is still to be sent of an answer that passed transforms.
+#[derive(Default)]
+struct Rest {
+    content: Bytes,
+    /// Nothing but these follows.
+    trailers: Option<Fields>,
+}
+
 /// The client's side of one exchange.
 pub(super) struct H2Client<'a> {
     worker: &'a Worker,
@@ -147,13 +155,18 @@ impl<'a> H2Client<'a> {
     }
 
     /// Sends content held in memory, and the end.
-    async fn send_full(&mut self, exchange: &Exchange, mut rest: Bytes) -> Result<(), Failure> {
+    async fn send_full(&mut self, exchange: &Exchange, rest: Bytes) -> Result<(), Failure> {
         if rest.is_empty() {
-            return self.send_content(b"", End::Now);
+            self.send_content(b"", End::Now)
+        } else {
+            self.send_all(exchange, rest, End::Now).await
         }
+    }
+
+    async fn send_all(&mut self, exchange: &Exchange, mut rest: Bytes, end: End) -> Result<(), Failure> {
         let mut watch = Watch::new();
         poll_fn(|cx| {
-            if let Poll::Ready(sent) = self.poll_send(cx, &mut rest, End::Now) {
+            if let Poll::Ready(sent) = self.poll_send(cx, &mut rest, end) {
                 return Poll::Ready(sent);
             }
             let moved = self.sent / PROGRESS;
@@ -170,13 +183,13 @@ impl<'a> H2Client<'a> {
         call: &mut Call,
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
-        let mut changed = Bytes::new();
+        let mut rest = Rest::default();
         poll_fn(|cx| {
             // Request content first: a service that echoes answers only what it got.
             if let Poll::Ready(Err(failure)) = call.poll_pump(cx, exchange, self) {
                 return Poll::Ready(Err(failure));
             }
-            let wait = match self.poll_relay(cx, exchange, reply, call, &mut changed) {
+            let wait = match self.poll_relay(cx, exchange, reply, call, &mut rest) {
                 Ok(None) => return Poll::Ready(Ok(())),
                 Ok(Some(wait)) => wait,
                 Err(failure) => return Poll::Ready(Err(failure)),
@@ -200,29 +213,28 @@ impl<'a> H2Client<'a> {
         exchange: &Exchange,
         reply: &mut Reply,
         call: &mut Call,
-        changed: &mut Bytes,
+        rest: &mut Rest,
     ) -> Result<Option<Wait>, Failure> {
         loop {
-            match self.poll_send(cx, changed, End::Later) {
+            match self.poll_send(cx, &mut rest.content, End::Later) {
                 Poll::Pending => return Ok(Some(Wait::ClientWrite)),
                 Poll::Ready(sent) => sent?,
+            }
+            if let Some(trailers) = rest.trailers.take() {
+                return self.send_end(&trailers).map(|()| None);
             }
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
                 Poll::Ready(Content::End) => {
-                    let (mut trailers, mut rest) = (call.take_trailers(exchange), Vec::new());
-                    reply.transforms.finish_with(&mut trailers, &mut rest)?;
-                    if !rest.is_empty() {
-                        // What is left is sent whole: it is what the transforms held back, which is bounded.
-                        self.send_rest(&rest)?;
-                    }
-                    return self.send_end(&trailers).map(|()| None);
+                    let (mut trailers, mut out) = (call.take_trailers(exchange), Vec::new());
+                    reply.transforms.finish_with(&mut trailers, &mut out)?;
+                    *rest = Rest { content: out.into(), trailers: Some(trailers) };
                 }
                 Poll::Ready(Content::Data) if !reply.transforms.is_empty() => {
                     let mut out = Vec::new();
                     reply.transforms.run(call.content(), &mut out)?;
                     call.consume(call.content().len());
-                    *changed = out.into();
+                    rest.content = out.into();
                 }
                 Poll::Ready(Content::Data) => {
                     let wanted = call.content().len();
@@ -243,11 +255,6 @@ impl<'a> H2Client<'a> {
         }
     }
 
-    fn send_rest(&mut self, rest: &[u8]) -> Result<(), Failure> {
-        rest.chunks(menshen_http2::frame::MAX_PAYLOAD)
-            .try_for_each(|piece| self.send_content(piece, End::Later))
-    }
-
     /// Trailers, or an empty frame.
     fn send_end(&mut self, trailers: &Fields) -> Result<(), Failure> {
         if trailers.is_empty() {
@@ -261,7 +268,12 @@ impl<'a> H2Client<'a> {
     }
 
     /// Ends an answer that failed behind its head with a status, which callers of gRPC look for there.
-    fn end_with_status(&mut self, reply: &mut Reply, failure: Failure) -> Result<(), Failure> {
+    async fn end_with_status(
+        &mut self,
+        exchange: &Exchange,
+        reply: &mut Reply,
+        failure: Failure,
+    ) -> Result<(), Failure> {
         let is_open = matches!(reply.body, Body::Streaming);
         if !is_open || failure.leaves_nobody() || !grpc::is_call(&reply.head.fields) {
             return Err(failure);
@@ -269,7 +281,7 @@ impl<'a> H2Client<'a> {
         let (mut trailers, mut rest) = (Fields::new(), Vec::new());
         grpc::status(failure, &mut trailers);
         reply.transforms.finish_with(&mut trailers, &mut rest)?;
-        self.send_rest(&rest)?;
+        self.send_all(exchange, rest.into(), End::Later).await?;
         self.send_end(&trailers)
     }
 
@@ -452,7 +464,7 @@ impl Downstream for H2Client<'_> {
             // A client that takes nothing would not take a status either.
             Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Code::CANCEL),
             Err(failure) => {
-                if self.end_with_status(&mut answer.reply, failure).is_err() {
+                if self.end_with_status(exchange, &mut answer.reply, failure).await.is_err() {
                     // Content is missing, and the client must see that.
                     self.reset(Code::INTERNAL_ERROR);
                 }

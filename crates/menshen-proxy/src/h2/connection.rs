@@ -104,8 +104,7 @@ pub(crate) async fn run(newcomer: Newcomer) {
         leftovers: None,
     };
     poll_fn(|cx| driver.poll(cx)).await;
-    shared.worker.buffers.give(driver.wire.read);
-    shared.link.core().abandon();
+    shared.worker.buffers.give(std::mem::take(&mut driver.wire.read));
 }
 
 /// What a connection waits for, which says how long.
@@ -137,6 +136,13 @@ struct Driver<'a> {
     moved: u64,
     /// Nothing more will be sent; so many bytes may still come.
     leftovers: Option<usize>,
+}
+
+/// Also after a panic: nobody takes what the streams still say.
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.shared.link.core().abandon();
+    }
 }
 
 impl Driver<'_> {
@@ -209,7 +215,8 @@ impl Driver<'_> {
             _ if !is_written => Wait::Write,
             Stage::Over | Stage::Leaving => Wait::Farewell,
             _ if core.is_within(self.wire.read.data()) => Wait::Frame,
-            _ if core.open_streams() > 0 => Wait::Streams,
+            // A stream that the client took back is gone before its task is.
+            _ if core.open_streams() > 0 || Rc::strong_count(self.shared) > 1 => Wait::Streams,
             _ => Wait::Request,
         };
         drop(core);
@@ -252,9 +259,11 @@ impl Driver<'_> {
         let mut left = match self.leftovers {
             Some(left) => left,
             None => {
-                match self.wire.stream.poll_shutdown(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(_) => {}
+                if self.wait.replace(Wait::Farewell) != Some(Wait::Farewell) {
+                    self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
+                }
+                if self.wire.stream.poll_shutdown(cx).is_pending() {
+                    return self.deadline.poll(cx);
                 }
                 let is_blamed = self.shared.link.core().reason().is_some();
                 self.deadline.set_at(self.shared.worker.at_least(FAREWELL));

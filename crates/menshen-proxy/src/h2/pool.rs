@@ -22,11 +22,14 @@ use crate::worker::Worker;
 
 /// Requests on one connection, where the service allows more.
 const MOST_STREAMS: usize = 100;
+/// Bytes of one response that wait for its client.
+const STREAM_WINDOW: u32 = 128 * 1024;
 /// What a service may do. It opens no streams.
 const OFFER: Offer = Offer {
     streams: 0,
-    stream_window: 256 * 1024,
-    connection_window: 8 * 1024 * 1024,
+    stream_window: STREAM_WINDOW,
+    // Clients that take nothing must not shut the window for the others.
+    connection_window: MOST_STREAMS as u32 * STREAM_WINDOW,
     head: answers::HEAD as u32,
     block: 2 * answers::HEAD,
     table: 4096,
@@ -216,11 +219,25 @@ async fn drive(worker: Rc<Worker>, open: Rc<Multiplexed>, stream: Stream) {
     let wire = Wire::new(stream, Buffer::waiting(Size::Medium), worker.now());
     let deadline = worker.timers.deadline();
     deadline.set(worker.now(), PING_EACH);
-    let mut driver = Driver { worker, open, wire, answers: Answers::default(), deadline, is_asked: false };
+    let mut driver = Driver {
+        worker,
+        open,
+        wire,
+        answers: Answers::default(),
+        deadline,
+        is_asked: false,
+        is_heard: false,
+    };
     let why = poll_fn(|cx| driver.poll(cx)).await;
     tracing::debug!(%why, "an HTTP/2 connection to a service ended");
-    driver.worker.buffers.give(driver.wire.read);
-    driver.open.link.core().abandon();
+    driver.worker.buffers.give(std::mem::take(&mut driver.wire.read));
+}
+
+/// Also after a panic: whoever waits for an answer must know that none comes.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.open.link.core().abandon();
+    }
 }
 
 /// Moves the bytes of a connection to a service.
@@ -232,6 +249,8 @@ struct Driver {
     deadline: Rc<Deadline>,
     /// A PING has not been answered.
     is_asked: bool,
+    /// Something has come since.
+    is_heard: bool,
 }
 
 impl Driver {
@@ -243,10 +262,14 @@ impl Driver {
         loop {
             let Ok(is_written) = wire.poll_write(cx, link) else { return Poll::Ready("it was closed") };
             if is_written && is_over(link) {
-                return wire.stream.poll_shutdown(cx).map(|_| "nobody needs it");
+                let has_ended = wire.stream.poll_shutdown(cx).is_ready() || self.deadline.poll(cx).is_ready();
+                return if has_ended { Poll::Ready("nobody needs it") } else { Poll::Pending };
             }
             match wire.poll_read(cx, worker, link, &mut self.answers) {
-                Poll::Ready(Ok(_)) => continue,
+                Poll::Ready(Ok(_)) => {
+                    self.is_heard = true;
+                    continue;
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready("it was closed"),
                 Poll::Pending => {}
             }
@@ -258,13 +281,17 @@ impl Driver {
             }
             let mut core = link.core();
             match (self.is_asked, core.take_answer()) {
+                // The answer may stand behind much content.
+                (true, false) if std::mem::take(&mut self.is_heard) => {
+                    self.deadline.set(worker.now(), PONG_WITHIN);
+                }
                 (true, false) => return Poll::Ready("it does not answer any more"),
                 (true, true) => {
                     self.is_asked = false;
                     self.deadline.set(worker.now(), PING_EACH);
                 }
                 (false, _) => {
-                    self.is_asked = true;
+                    (self.is_asked, self.is_heard) = (true, false);
                     core.ask();
                     self.deadline.set(worker.now(), PONG_WITHIN);
                 }

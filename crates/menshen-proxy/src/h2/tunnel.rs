@@ -82,9 +82,10 @@ impl Down<'_> {
     }
 
     /// Tells the client that we go away, if no frame is under way. True when it was told.
-    fn say_goodbye(&mut self) -> bool {
+    fn say_goodbye(&mut self, cx: &Context<'_>) -> bool {
         let is_time = self.buffer.is_empty() && self.frames.at_boundary();
-        is_time && self.side.send(GOING_AWAY, End::Now)
+        let has_room = || self.side.poll_room(cx, GOING_AWAY.len()) == Poll::Ready(Some(GOING_AWAY.len()));
+        is_time && has_room() && self.side.send(GOING_AWAY, End::Now)
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) async fn run(
         if matches!(upward, Poll::Ready(Err(_))) || downward.is_ready() || worker.must_stop_now() {
             return Poll::Ready(());
         }
-        if worker.is_draining() && down.say_goodbye() {
+        if worker.is_draining() && down.say_goodbye(cx) {
             return Poll::Ready(());
         }
         let moved = up.moved.wrapping_add(down.moved);

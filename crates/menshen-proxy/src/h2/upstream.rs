@@ -20,8 +20,9 @@ use crate::snapshot::Route;
 use crate::wait::{Wait, Watch};
 use crate::{Exchange, Failure};
 
-/// How often a request looks for a connection before it gives up: others may take what it waited for.
-const TRIES: usize = 3;
+/// How often a request looks for a connection before it gives up: others may take what it waited for. Each time one is
+/// opened, so that this is for as many times the requests of a connection.
+const TRIES: usize = 64;
 
 /// An attempt under way.
 pub(crate) struct H2Call {
@@ -44,6 +45,8 @@ pub(crate) struct H2Call {
 enum State {
     /// Content may follow.
     Open,
+    /// The content at hand is the last.
+    Ending,
     /// All is sent.
     Ended,
     /// The service does not take more; it may have answered.
@@ -95,7 +98,10 @@ impl H2Call {
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
         for _ in 0..=MAX_INTERIM {
-            match poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await? {
+            let came = poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await?;
+            // Nobody pumps until the client has taken this, and other requests must not wait for that.
+            self.place.link().yield_turn(self.id);
+            match came {
                 Came::Interim(interim) => {
                     client.interim(exchange, &interim).await?;
                     self.moved = self.moved.wrapping_add(1);
@@ -163,18 +169,22 @@ impl H2Call {
         exchange: &mut Exchange,
         client: &mut D,
     ) -> Poll<Result<(), Failure>> {
-        while self.state == State::Open {
+        while matches!(self.state, State::Open | State::Ending) {
             if !self.changed.is_empty() {
                 let Some(room) = ready!(self.poll_room(cx, self.changed.len())) else { break };
                 let piece = self.changed.split_to(room);
                 self.send(&piece, End::Later);
                 continue;
             }
+            if self.state == State::Ending {
+                self.send(b"", End::Now);
+                break;
+            }
             match ready!(client.poll_content(cx))? {
                 Content::End => {
                     let mut rest = Vec::new();
                     exchange.transforms.finish(&mut rest)?;
-                    self.send(&rest, End::Now);
+                    (self.changed, self.state) = (rest.into(), State::Ending);
                 }
                 Content::Data if !exchange.transforms.is_empty() => {
                     let mut changed = Vec::new();
@@ -209,7 +219,7 @@ impl H2Call {
             // The service may have answered before it closed; the answer is worth reading.
             (false, _) => State::Broken,
             (true, End::Now) => State::Ended,
-            (true, End::Later) => State::Open,
+            (true, End::Later) => self.state,
         };
     }
 
