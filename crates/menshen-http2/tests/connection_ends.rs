@@ -55,7 +55,7 @@ fn requests_that_a_goodbye_leaves_out_can_be_sent_again_and_the_others_go_on() {
     let (mut client, mut log) = client(3);
     receive(&mut client, &mut log, &goaway(3)).unwrap();
     assert_eq!(log.take(), [Event::Reset(5, Code::REFUSED_STREAM)]);
-    assert!(client.is_leaving() && client.open(support::Kept::default()).is_none());
+    assert!(client.is_leaving() && client.open(support::TestLane::default()).is_none());
     // Whatever comes for it is nobody's any more, and no reason to lose the others.
     let rest = [headers(5, flag::END_STREAM, OK), headers(3, flag::END_STREAM, OK)].concat();
     receive(&mut client, &mut log, &rest).unwrap();

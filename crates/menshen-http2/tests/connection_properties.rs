@@ -11,7 +11,7 @@ use menshen_http2::hpack::Encoder;
 use menshen_http2::{Code, Connection, End, Offer, Role, Room};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{Event, Kept, Log, OFFER, frame, frames, headers, in_pieces, setting, window_update};
+use support::{Event, Log, OFFER, TestLane, frame, frames, headers, in_pieces, setting, window_update};
 
 /// A frame that makes sense more often than not.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
@@ -84,7 +84,7 @@ struct Message {
 
 /// One end, and what is on its way to the other.
 struct Side {
-    connection: Connection<Kept>,
+    connection: Connection<TestLane>,
     log: Log,
     messages: BTreeMap<u32, Message>,
     line: Vec<u8>,

@@ -7,7 +7,7 @@ mod support;
 use menshen_http2::frame::{MAX_PAYLOAD, flag, kind};
 use menshen_http2::{Code, Connection, End, Role, Room, Stage};
 use support::{
-    Event, Kept, Log, OFFER, client, frame, frames, greeted, headers, open, receive, server, setting,
+    Event, Log, OFFER, TestLane, client, frame, frames, greeted, headers, open, receive, server, setting,
     window_update, written,
 };
 
@@ -137,7 +137,7 @@ fn what_the_protocol_allows_passes() {
 
 #[test]
 fn the_preface_and_then_settings_come_first() {
-    let fresh = || Connection::<Kept>::new(Role::Server, OFFER, Vec::new());
+    let fresh = || Connection::<TestLane>::new(Role::Server, OFFER, Vec::new());
     for first in [frame(kind::PING, 0, 0, &[0; 8]), frame(kind::SETTINGS, flag::ACK, 0, &[])] {
         let bytes = [menshen_http2::PREFACE, &first].concat();
         assert_eq!(receive(&mut fresh(), &mut Log::default(), &bytes), Err(Code::PROTOCOL_ERROR));

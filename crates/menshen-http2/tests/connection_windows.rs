@@ -7,12 +7,12 @@ mod support;
 use menshen_http2::frame::{MAX_PAYLOAD, flag, kind};
 use menshen_http2::{Code, Connection, End, Role, Room};
 use support::{
-    Kept, Log, OFFER, client, frame, frames, greeted, headers, open, receive, server, setting, window_update,
-    written,
+    Log, OFFER, TestLane, client, frame, frames, greeted, headers, open, receive, server, setting,
+    window_update, written,
 };
 
 /// Sends as much as there is room for on a stream; how much.
-fn send_all(connection: &mut Connection<Kept>, id: u32) -> usize {
+fn send_all(connection: &mut Connection<TestLane>, id: u32) -> usize {
     let mut sent = 0;
     while let Room::Bytes(n) = connection.room(id, MAX_PAYLOAD) {
         assert!(connection.send_content(id, &vec![b'x'; n], End::Later));
@@ -23,7 +23,7 @@ fn send_all(connection: &mut Connection<Kept>, id: u32) -> usize {
 }
 
 /// The window updates among what was to be written: of which stream, and by how much.
-fn updates(connection: &mut Connection<Kept>) -> Vec<(u32, u32)> {
+fn updates(connection: &mut Connection<TestLane>) -> Vec<(u32, u32)> {
     let told = frames(&written(connection));
     let updates = told.iter().filter(|(head, _)| head.kind == kind::WINDOW_UPDATE);
     updates.map(|(head, n)| (head.stream, u32::from_be_bytes(n[..].try_into().unwrap()))).collect()

@@ -21,7 +21,7 @@ pub enum Event {
 
 /// What a test keeps for a stream.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct TestLane {
     pub id: u32,
     pub woken: usize,
     pub is_lost: bool,
@@ -29,7 +29,7 @@ pub struct Kept {
     pub left: Option<usize>,
 }
 
-impl Lane for Kept {
+impl Lane for TestLane {
     fn wake(&mut self) {
         self.woken += 1;
     }
@@ -73,7 +73,7 @@ impl Log {
 }
 
 impl Receiver for Log {
-    type Lane = Kept;
+    type Lane = TestLane;
 
     fn begin(&mut self, _: Block) {
         self.fields.clear();
@@ -83,26 +83,26 @@ impl Receiver for Log {
         self.fields.push((field.name.to_vec(), field.value.to_vec()));
     }
 
-    fn request(&mut self, stream: u32, ends: bool) -> Result<Kept, Flaw> {
+    fn request(&mut self, stream: u32, ends: bool) -> Result<TestLane, Flaw> {
         let left = self.judge()?;
         self.events.push(Event::Request(stream, std::mem::take(&mut self.fields), ends));
-        Ok(Kept { id: stream, left, ..Kept::default() })
+        Ok(TestLane { id: stream, left, ..TestLane::default() })
     }
 
-    fn response(&mut self, lane: &mut Kept, ends: bool) -> Result<bool, Flaw> {
+    fn response(&mut self, lane: &mut TestLane, ends: bool) -> Result<bool, Flaw> {
         lane.left = self.judge()?;
         let is_interim = self.value(b":status") == Some(b"100");
         self.events.push(Event::Response(lane.id, std::mem::take(&mut self.fields), ends));
         Ok(is_interim)
     }
 
-    fn trailers(&mut self, lane: &mut Kept) -> Result<(), Flaw> {
+    fn trailers(&mut self, lane: &mut TestLane) -> Result<(), Flaw> {
         self.judge()?;
         self.events.push(Event::Trailers(lane.id, std::mem::take(&mut self.fields)));
         Ok(())
     }
 
-    fn content(&mut self, lane: &mut Kept, bytes: &[u8]) -> Result<(), Flaw> {
+    fn content(&mut self, lane: &mut TestLane, bytes: &[u8]) -> Result<(), Flaw> {
         if let Some(left) = &mut lane.left {
             *left = left.checked_sub(bytes.len()).ok_or(Flaw::Stream(Code::PROTOCOL_ERROR))?;
         }
@@ -114,12 +114,12 @@ impl Receiver for Log {
         Ok(())
     }
 
-    fn end(&mut self, lane: &mut Kept) -> Result<(), Flaw> {
+    fn end(&mut self, lane: &mut TestLane) -> Result<(), Flaw> {
         self.events.push(Event::End(lane.id));
         if lane.left.unwrap_or(0) > 0 { Err(Flaw::Stream(Code::PROTOCOL_ERROR)) } else { Ok(()) }
     }
 
-    fn reset(&mut self, lane: &mut Kept, code: Code) {
+    fn reset(&mut self, lane: &mut TestLane, code: Code) {
         self.events.push(Event::Reset(lane.id, code));
     }
 }
@@ -175,19 +175,19 @@ pub fn frames(mut bytes: &[u8]) -> Vec<(FrameHead, Vec<u8>)> {
 }
 
 /// Hands bytes to a connection.
-pub fn receive(connection: &mut Connection<Kept>, log: &mut Log, bytes: &[u8]) -> Result<usize, Code> {
+pub fn receive(connection: &mut Connection<TestLane>, log: &mut Log, bytes: &[u8]) -> Result<usize, Code> {
     connection.receive(bytes, Duration::ZERO, log)
 }
 
 /// What was to be written; it counts as written.
-pub fn written(connection: &mut Connection<Kept>) -> Vec<u8> {
+pub fn written(connection: &mut Connection<TestLane>) -> Vec<u8> {
     let out = std::mem::take(&mut connection.out);
     connection.drained();
     out
 }
 
 /// A connection that is greeted, and has nothing to write.
-pub fn greeted(role: Role, offer: Offer) -> Connection<Kept> {
+pub fn greeted(role: Role, offer: Offer) -> Connection<TestLane> {
     let mut connection = Connection::new(role, offer, Vec::new());
     let preface = if role == Role::Server { PREFACE } else { b"" };
     let hello = [preface, &frame(kind::SETTINGS, 0, 0, &[])].concat();
@@ -197,7 +197,7 @@ pub fn greeted(role: Role, offer: Offer) -> Connection<Kept> {
 }
 
 /// A server of which a client has opened these streams, and may send more on them.
-pub fn server(streams: &[u32]) -> (Connection<Kept>, Log) {
+pub fn server(streams: &[u32]) -> (Connection<TestLane>, Log) {
     let (mut connection, mut log) = (greeted(Role::Server, OFFER), Log::default());
     for id in streams {
         receive(&mut connection, &mut log, &headers(*id, 0, &[(":method", "POST")])).expect("a request");
@@ -207,7 +207,7 @@ pub fn server(streams: &[u32]) -> (Connection<Kept>, Log) {
 }
 
 /// A client that has opened so many streams and ended them.
-pub fn client(streams: usize) -> (Connection<Kept>, Log) {
+pub fn client(streams: usize) -> (Connection<TestLane>, Log) {
     let mut connection = greeted(Role::Client, OFFER);
     for _ in 0..streams {
         open(&mut connection, menshen_http2::End::Now);
@@ -217,8 +217,8 @@ pub fn client(streams: usize) -> (Connection<Kept>, Log) {
 }
 
 /// Opens a stream with a request.
-pub fn open(connection: &mut Connection<Kept>, end: menshen_http2::End) -> u32 {
-    let id = connection.open(Kept::default()).expect("a number");
+pub fn open(connection: &mut Connection<TestLane>, end: menshen_http2::End) -> u32 {
+    let id = connection.open(TestLane::default()).expect("a number");
     connection.lane(id).expect("a lane").id = id;
     let method = |e: &mut Encoder, out: &mut Vec<u8>| e.field(b":method", b"GET", Indexing::Cached, out);
     assert!(connection.send_fields(id, end, method));

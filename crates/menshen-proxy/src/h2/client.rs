@@ -8,7 +8,7 @@ use bytes::Bytes;
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
 use menshen_http2::{Code, End};
 
-use super::link::{Hand, Inbox, Link, room};
+use super::link::{AtHand, Inbox, Link, room};
 use super::{block, request, tunnel};
 use crate::body::Body;
 use crate::call::Call;
@@ -37,12 +37,12 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     /// Takes what has come. Ready with true when there is content, with false at its end, with `None` when the stream
     /// is no more.
-    pub(super) fn poll_fill(&self, cx: &Context<'_>, hand: &mut Hand) -> Poll<Option<bool>> {
-        if !hand.is_empty() {
+    pub(super) fn poll_fill(&self, cx: &Context<'_>, at_hand: &mut AtHand) -> Poll<Option<bool>> {
+        if !at_hand.is_empty() {
             return Poll::Ready(Some(true));
         }
         match self.link.core().lane(self.id) {
-            Some(inbox) => hand.poll_fill(cx, inbox).map(Some),
+            Some(inbox) => at_hand.poll_fill(cx, inbox).map(Some),
             None => Poll::Ready(None),
         }
     }
@@ -72,7 +72,7 @@ pub(super) struct H2Client<'a> {
     deadline: &'a Deadline,
     side: Side<'a>,
     /// Request content at hand.
-    hand: Hand,
+    at_hand: AtHand,
     body_ended: bool,
     has_content: bool,
     was_reset: bool,
@@ -94,7 +94,7 @@ impl<'a> H2Client<'a> {
             worker,
             deadline,
             side,
-            hand: Hand::default(),
+            at_hand: AtHand::default(),
             // Content that follows a wish for WebSocket is none of the request's.
             body_ended: request.wants_upgrade || !has_content,
             has_content,
@@ -347,15 +347,15 @@ impl<'a> H2Client<'a> {
         let mut left = DRAINED;
         poll_fn(|cx| {
             while left > 0 {
-                let Poll::Ready(filled) = self.side.poll_fill(cx, &mut self.hand) else {
+                let Poll::Ready(filled) = self.side.poll_fill(cx, &mut self.at_hand) else {
                     return self.deadline.poll(cx);
                 };
                 if filled != Some(true) {
                     break;
                 }
-                let n = self.hand.content().len();
+                let n = self.at_hand.content().len();
                 left = left.saturating_sub(n);
-                self.side.link.used(self.side.id, self.hand.take(n));
+                self.side.link.used(self.side.id, self.at_hand.take(n));
             }
             Poll::Ready(())
         })
@@ -374,13 +374,13 @@ impl Downstream for H2Client<'_> {
         if self.body_ended {
             return Poll::Ready(Ok(Content::End));
         }
-        match ready!(self.side.poll_fill(cx, &mut self.hand)) {
+        match ready!(self.side.poll_fill(cx, &mut self.at_hand)) {
             None => Poll::Ready(Err(Failure::ClientGone)),
             Some(false) => {
                 self.body_ended = true;
                 Poll::Ready(Ok(Content::End))
             }
-            Some(true) if self.received + self.hand.content().len() as u64 > self.limit => {
+            Some(true) if self.received + self.at_hand.content().len() as u64 > self.limit => {
                 Poll::Ready(Err(Failure::BodyTooLarge))
             }
             Some(true) => Poll::Ready(Ok(Content::Data)),
@@ -388,11 +388,11 @@ impl Downstream for H2Client<'_> {
     }
 
     fn content(&self) -> &[u8] {
-        self.hand.content()
+        self.at_hand.content()
     }
 
     fn consume(&mut self, n: usize) {
-        let n = self.hand.take(n);
+        let n = self.at_hand.take(n);
         self.received += n as u64;
         // What was passed on makes room for more.
         self.side.link.used(self.side.id, n);
@@ -403,7 +403,7 @@ impl Downstream for H2Client<'_> {
     }
 
     fn content_is_ended(&self) -> bool {
-        self.body_ended && self.hand.is_empty()
+        self.body_ended && self.at_hand.is_empty()
     }
 
     fn content_was_taken(&self) -> bool {

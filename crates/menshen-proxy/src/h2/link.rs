@@ -127,14 +127,14 @@ impl Inbox {
     }
 }
 
-/// Content of a stream in the hands of its task.
+/// Content that the task of a stream has taken out of its inbox.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(super) struct AtHand {
     content: Vec<u8>,
     at: usize,
 }
 
-impl Hand {
+impl AtHand {
     pub(super) fn content(&self) -> &[u8] {
         self.content.get(self.at..).unwrap_or_default()
     }
