@@ -167,3 +167,46 @@ impl<L: Lane> Streams<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connection, Offer, Role};
+
+    impl Lane for () {
+        fn wake(&mut self) {}
+    }
+
+    #[test]
+    fn a_client_whose_numbers_run_out_leaves() {
+        let offer = Offer {
+            streams: 0,
+            stream_window: 65_535,
+            connection_window: 65_535,
+            head: 1,
+            block: 1,
+            table: 0,
+        };
+        let mut client = Connection::<()>::new(Role::Client, offer, Vec::new());
+        client.streams.last = LAST - 2;
+        assert!(!client.is_leaving());
+        assert_eq!(client.open(()), Some(LAST));
+        assert!(client.is_leaving(), "or it would be asked for ever");
+        assert_eq!(client.open(()), None);
+    }
+
+    #[test]
+    fn those_that_have_ended_are_remembered_up_to_a_number_each_kind_for_itself() {
+        let mut streams = Streams::<()>::new();
+        streams.last = 9_999;
+        for id in (1..10_000).step_by(2) {
+            streams.remember(id, if id < 5_000 { End::ByUs } else { End::ByPeer });
+        }
+        assert_eq!((streams.cut_short.len(), streams.ended.len()), (CUT_SHORT, ENDED));
+        assert_eq!(
+            (streams.known(4_999), streams.known(9_999)),
+            (Known::Past(End::ByUs), Known::Past(End::ByPeer))
+        );
+        assert_eq!(streams.known(1), Known::Forgotten);
+    }
+}

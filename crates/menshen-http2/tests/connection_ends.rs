@@ -63,6 +63,15 @@ fn requests_that_a_goodbye_leaves_out_can_be_sent_again_and_the_others_go_on() {
 }
 
 #[test]
+fn a_goodbye_that_leaves_out_what_was_answered_already_changes_nothing() {
+    let (mut client, mut log) = client(3);
+    receive(&mut client, &mut log, &headers(5, flag::END_STREAM, OK)).unwrap();
+    log.events.clear();
+    receive(&mut client, &mut log, &goaway(3)).unwrap();
+    assert_eq!(log.take(), []);
+}
+
+#[test]
 fn an_answer_that_came_before_the_end_of_the_connection_can_still_be_taken() {
     let (mut client, mut log) = client(2);
     let whole = [headers(1, 0, OK), frame(kind::DATA, flag::END_STREAM, 1, b"all")].concat();

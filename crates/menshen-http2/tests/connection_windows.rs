@@ -56,7 +56,9 @@ fn settings_change_the_windows_of_open_streams_also_below_nothing() {
     receive(&mut server, &mut log, &window_update(1, 5)).unwrap();
     assert!(server.lane(1).unwrap().woken > woken);
     assert_eq!(server.room(1, 100), Room::Bytes(5));
+    let woken = server.lane(1).unwrap().woken;
     receive(&mut server, &mut log, &setting(4, 700)).unwrap();
+    assert!(server.lane(1).unwrap().woken > woken);
     assert_eq!(server.room(1, 1000), Room::Bytes(105));
 }
 
