@@ -145,7 +145,11 @@ fn clients_that_take_nothing_keep_no_other_client_of_the_service_waiting() {
 
 #[test]
 fn more_requests_at_once_than_a_connection_carries_find_others() {
-    let back = TestGateway::start("routes: { all: { match: /**, to: { respond: { body: hello } } } }", &[]);
+    // Slow enough that no connection has room again before all have looked for one.
+    let back = TestGateway::start(
+        "routes: { all: { match: /**, to: { respond: { body: hello } }, filters: [{ fault: { delay: 500ms } }] } }",
+        &[],
+    );
     let gateway = in_front_of(&back);
     let mut client = H2::of(&gateway);
     let get = |n: u32| frame(kind::HEADERS, END | WHOLE, 2 * n + 1, request("GET", "/", b""));
