@@ -154,3 +154,26 @@ fn an_open_stream_is_not_idle() {
     go_on.open();
     assert_eq!(client.outcome(1), Outcome::Answer(200, "finished".to_owned()));
 }
+
+#[test]
+fn a_stream_that_was_taken_back_leaves_a_connection_that_has_just_become_idle() {
+    let (origin, asked, _go_on) = gated();
+    let gateway = TestGateway::start(
+        "
+        listeners: { http: { bind: '127.0.0.1:0', timeouts: { idle: 300ms } } }
+        routes:
+          all: { match: /**, to: 'http://{origin}' }
+          slow: { match: /slow, to: { respond: { status: 204 } }, filters: [{ fault: { delay: 400ms } }] }
+          here: { match: /here, to: { respond: { body: here } } }
+        ",
+        &[&origin],
+    );
+    let mut client = H2::of(&gateway);
+    client.get(1, "/");
+    asked.pass();
+    // Another exchange takes longer than a connection may be idle.
+    assert_eq!(Client::of(&gateway).get("/slow").status, 204);
+    client.reset(1).expect_alive();
+    assert_eq!(client.get(3, "/here").outcome(3), Outcome::Answer(200, "here".to_owned()));
+    hear_goodbye(&mut client);
+}

@@ -6,7 +6,7 @@ use crate::hpack::{Decoder, Encoder};
 use crate::meter::Meter;
 use crate::receive::{Content, Fragments};
 use crate::settings::FIRST_WINDOW;
-use crate::streams::Streams;
+use crate::streams::{Side, Streams, Turn};
 use crate::{Code, Lane, Offer, PREFACE, frame};
 
 /// What is sent along with a goodbye: the answer tells that the peer has seen it.
@@ -146,9 +146,9 @@ impl<L: Lane> Connection<L> {
         self.streams.get(stream).map(|s| &mut s.lane)
     }
 
-    /// The peer said goodbye, or we did.
+    /// No stream can be opened any more: the peer said goodbye, or we did, or there are no more numbers.
     pub fn is_leaving(&self) -> bool {
-        self.has_goodbye || self.stage != Stage::Open
+        self.has_goodbye || self.stage != Stage::Open || self.streams.next().is_none()
     }
 
     /// True once after the peer has answered a PING of ours.
@@ -194,7 +194,7 @@ impl<L: Lane> Connection<L> {
         }
     }
 
-    /// Ends the connection; all streams are woken and gone.
+    /// Ends the connection, and all streams with it.
     pub fn end(&mut self, code: Code) {
         if self.stage == Stage::Over {
             return;
@@ -205,13 +205,25 @@ impl<L: Lane> Connection<L> {
         self.abandon();
     }
 
-    /// The peer is gone: so are all streams.
+    /// The peer is gone. Streams that it has opened are gone too; those that we have opened stay until they are let go,
+    /// because all of an answer may have come before the end.
     pub fn abandon(&mut self) {
         self.stage = Stage::Over;
         self.queue.clear();
         self.granted = None;
-        while let Some(mut stream) = self.streams.pop_above(0) {
-            stream.lane.wake();
+        match self.role {
+            Role::Server => {
+                while let Some(mut stream) = self.streams.pop() {
+                    stream.lane.lost();
+                }
+            }
+            Role::Client => {
+                for stream in self.streams.iter_mut() {
+                    (stream.inward, stream.outward) = (Side::Ended, Side::Ended);
+                    stream.turn = Turn::None;
+                    stream.lane.lost();
+                }
+            }
         }
     }
 }

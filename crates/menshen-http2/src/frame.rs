@@ -54,11 +54,16 @@ impl FrameHead {
         Some(Self { length, kind, flags, stream: u32::from_be_bytes(stream) & 0x7fff_ffff })
     }
 
-    /// Writes the header.
-    pub fn write(self, out: &mut Vec<u8>) {
+    /// The header as it is sent.
+    pub fn bytes(self) -> [u8; HEADER] {
         let [_, a, b, c] = u32::try_from(self.length).unwrap_or(u32::MAX).to_be_bytes();
         let [s, t, u, v] = self.stream.to_be_bytes();
-        out.extend_from_slice(&[a, b, c, self.kind, self.flags, s, t, u, v]);
+        [a, b, c, self.kind, self.flags, s, t, u, v]
+    }
+
+    /// Writes the header.
+    pub fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes());
     }
 
     /// True when a flag is set.

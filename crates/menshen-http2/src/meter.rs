@@ -1,4 +1,4 @@
-//! Counts the frames that a client sends against the work that they ask for: frames that cost the sender nothing are the
+//! Counts the frames that a peer sends against the work that they ask for: frames that cost the sender nothing are the
 //! stuff of floods (CVE-2019-9511 and its family, CVE-2023-44487, CVE-2024-27316, CVE-2025-8671).
 
 use std::time::Duration;
@@ -9,6 +9,8 @@ use crate::frame::{FrameHead, flag, kind};
 const CHEAP: Allowance = Allowance { most: 2_000, each_second: 200 };
 /// Cheap frames that come with a request: window updates, a ping.
 const WITH_REQUEST: u32 = 4;
+/// Cheap frames that come with a piece of content that we send.
+const WITH_PIECE: u32 = 2;
 /// Bytes of content, either way, that give one cheap frame back: window updates go along with content.
 const CONTENT: usize = 1_024;
 /// Bytes of one setting (RFC 9113 §6.5.1).
@@ -101,8 +103,23 @@ impl Meter {
         }
     }
 
+    /// We have opened a stream, which the peer answers, or takes back.
+    pub(crate) fn opened(&mut self) {
+        self.cheap.give(WITH_REQUEST);
+        self.resets.give(2);
+    }
+
+    /// We have sent a piece of content. Every piece of it may be followed by a PING and a window update: clients of gRPC
+    /// measure the line so, however short their messages are.
+    pub(crate) fn sent(&mut self, bytes: usize, is_by_choice: bool) {
+        self.moved(bytes);
+        if is_by_choice {
+            self.cheap.give(WITH_PIECE);
+        }
+    }
+
     /// Content has moved, either way.
-    pub(crate) fn moved(&mut self, bytes: usize) {
+    fn moved(&mut self, bytes: usize) {
         self.content += bytes;
         self.cheap.give(u32::try_from(self.content / CONTENT).unwrap_or(u32::MAX));
         self.content %= CONTENT;

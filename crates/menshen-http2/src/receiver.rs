@@ -7,6 +7,11 @@ use crate::hpack::Field;
 pub trait Lane {
     /// Something has changed for the stream: there is content, or room, or it is no more.
     fn wake(&mut self);
+
+    /// The connection has ended. What has come by then can still be taken; nothing follows.
+    fn lost(&mut self) {
+        self.wake();
+    }
 }
 
 /// What a field block is.
@@ -70,6 +75,7 @@ pub trait Receiver {
     /// Something is missing.
     fn end(&mut self, lane: &mut Self::Lane) -> Result<(), Flaw>;
 
-    /// The peer reset the stream, or does not look at it. The lane is woken and dropped after this.
+    /// A stream that we have opened was reset, by either side, or the peer does not look at it. What has come by then can
+    /// still be taken.
     fn reset(&mut self, lane: &mut Self::Lane, code: Code);
 }

@@ -32,10 +32,8 @@ pub enum Room {
 impl<L: Lane> Connection<L> {
     /// Opens a stream; its number. `None` when there are no more numbers, or the peer wants no more streams.
     pub fn open(&mut self, lane: L) -> Option<u32> {
-        let id = if self.streams.last == 0 { 1 } else { self.streams.last.checked_add(2)? };
-        if self.is_leaving() || id > 0x7fff_ffff {
-            return None;
-        }
+        let id = self.streams.next().filter(|_| !self.is_leaving())?;
+        self.meter.opened();
         self.insert(id, Side::Open, lane);
         Some(id)
     }
@@ -57,7 +55,7 @@ impl<L: Lane> Connection<L> {
 
     /// Sends a field block: a head, or trailers, which are an end. False when the stream is no more.
     pub fn send_fields(&mut self, id: u32, end: End, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> bool {
-        if self.streams.get(id).is_none_or(|s| s.outward == Side::Ended) {
+        if self.streams.get(id).is_none_or(|s| s.outward != Side::Open) {
             return false;
         }
         let at = self.out.len();
@@ -69,9 +67,7 @@ impl<L: Lane> Connection<L> {
         if length > MAX_PAYLOAD {
             self.split(at, id, flags);
         } else if let Some(place) = self.out.get_mut(at..at + HEADER) {
-            let mut head = Vec::with_capacity(HEADER);
-            FrameHead { length, kind: kind::HEADERS, flags, stream: id }.write(&mut head);
-            place.copy_from_slice(&head);
+            place.copy_from_slice(&FrameHead { length, kind: kind::HEADERS, flags, stream: id }.bytes());
         }
         self.note_end(id, end);
         true
@@ -97,30 +93,53 @@ impl<L: Lane> Connection<L> {
     pub fn room(&mut self, id: u32, wanted: usize) -> Room {
         let has_room = self.has_room();
         let (send_window, nobody_waits) = (self.send_window, self.queue.is_empty() && self.granted.is_none());
-        let Some(stream) = self.streams.get(id) else { return Room::Gone };
+        let Some(stream) = self.streams.get(id).filter(|s| s.outward == Side::Open) else {
+            return Room::Gone;
+        };
         if stream.send_window <= 0 {
-            self.pass_turn(id);
+            self.yield_turn(id);
             return Room::Wait;
         }
-        match stream.turn {
-            Turn::None if nobody_waits && has_room => {}
-            Turn::Granted if has_room => {}
-            Turn::Queued => return Room::Wait,
-            Turn::None => {
-                stream.turn = Turn::Queued;
-                self.queue.push_back(id);
-                self.grant();
-                return Room::Wait;
-            }
-            Turn::Granted => {
-                stream.turn = Turn::Queued;
-                self.granted = None;
-                self.queue.push_front(id);
-                return Room::Wait;
-            }
+        let is_next = match stream.turn {
+            Turn::None => nobody_waits,
+            Turn::Queued => false,
+            Turn::Granted => true,
+        };
+        if !is_next || !has_room {
+            self.queue_up(id);
+            // It may have been its turn at once; nobody would wake it a second time.
+            return if self.granted == Some(id) { self.room(id, wanted) } else { Room::Wait };
         }
         let most = stream.send_window.min(send_window).min(MAX_PAYLOAD as i64);
         Room::Bytes(usize::try_from(most).unwrap_or(0).min(wanted))
+    }
+
+    /// The stream waits for its turn; one that could not use the turn it has keeps its place.
+    fn queue_up(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(id) else { return };
+        match std::mem::replace(&mut stream.turn, Turn::Queued) {
+            Turn::Queued => {}
+            Turn::None => self.queue.push_back(id),
+            Turn::Granted => {
+                self.granted = None;
+                self.queue.push_front(id);
+            }
+        }
+        self.grant();
+    }
+
+    /// The stream does not want to send content now, so that it keeps nobody waiting. It asks for
+    /// [`Connection::room`] anew.
+    pub fn yield_turn(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(id) else { return };
+        match std::mem::replace(&mut stream.turn, Turn::None) {
+            Turn::None => {}
+            Turn::Queued => self.queue.retain(|queued| *queued != id),
+            Turn::Granted => {
+                self.granted = None;
+                self.grant();
+            }
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -133,11 +152,14 @@ impl<L: Lane> Connection<L> {
         let Some(stream) = self.streams.get(id).filter(|s| s.outward == Side::Open) else { return false };
         stream.send_window -= content.len() as i64;
         self.send_window -= content.len() as i64;
+        debug_assert!(content.is_empty() || (stream.send_window >= 0 && self.send_window >= 0));
+        // A piece that is small because the peer wants it so pays for nothing.
+        let is_by_choice = stream.send_window > 0 && self.send_window > 0;
         let flags = if end == End::Now { flag::END_STREAM } else { 0 };
         FrameHead { length: content.len(), kind: kind::DATA, flags, stream: id }.write(&mut self.out);
         self.out.extend_from_slice(content);
-        self.meter.moved(content.len());
-        self.pass_turn(id);
+        self.meter.sent(content.len(), is_by_choice);
+        self.yield_turn(id);
         self.note_end(id, end);
         true
     }
@@ -176,7 +198,7 @@ impl<L: Lane> Connection<L> {
     /// missing. A stream of which nothing is left to send is not reset.
     pub fn let_go(&mut self, id: u32, code: Code) {
         match self.streams.get(id).map(|s| (s.inward, s.outward)) {
-            Some((Side::Ended, Side::Ended)) => drop(self.remove(id)),
+            Some((Side::Ended | Side::CutShort, Side::Ended)) => drop(self.remove(id)),
             Some(_) => self.reset(id, code),
             None => {}
         }
@@ -185,10 +207,11 @@ impl<L: Lane> Connection<L> {
     /// Content was used: the peer may send as much more.
     pub fn used(&mut self, id: u32, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let half = self.offer.stream_window / 2;
+        let half = (self.offer.stream_window / 2).max(1);
         // Of a stream that is no more all was used when it ended.
         let Some(stream) = self.streams.get(id) else { return };
-        stream.held = stream.held.saturating_sub(bytes);
+        let bytes = bytes.min(stream.held);
+        stream.held -= bytes;
         stream.used = stream.used.saturating_add(bytes);
         if stream.used >= half && stream.inward == Side::Open {
             let used = std::mem::take(&mut stream.used);
@@ -209,11 +232,8 @@ impl<L: Lane> Connection<L> {
 
     /// Takes a stream out. What was not used of it takes no room any more.
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream<L>> {
-        self.pass_turn(id);
+        self.yield_turn(id);
         let stream = self.streams.remove(id)?;
-        if stream.turn == Turn::Queued {
-            self.queue.retain(|queued| *queued != id);
-        }
         self.used_of_all(stream.held);
         Some(stream)
     }
@@ -226,17 +246,6 @@ impl<L: Lane> Connection<L> {
     /// Bytes wait to be written, and no more should be read before they are.
     pub fn is_full(&self) -> bool {
         self.out.len() >= 2 * HIGH_WATER
-    }
-
-    /// The stream had its turn, if it had one.
-    fn pass_turn(&mut self, id: u32) {
-        if self.granted == Some(id) {
-            self.granted = None;
-            if let Some(stream) = self.streams.get(id) {
-                stream.turn = Turn::None;
-            }
-            self.grant();
-        }
     }
 
     /// Whoever has waited longest is the next.

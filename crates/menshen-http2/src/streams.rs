@@ -4,16 +4,24 @@ use std::collections::VecDeque;
 
 use crate::Lane;
 
-/// Streams that have ended and are remembered, because frames of theirs may still be on their way.
-const REMEMBERED: usize = 64;
+/// Streams that the peer has ended and that are remembered, so that it is told what it did wrong.
+const ENDED: usize = 64;
+/// Streams that we have cut short and that are remembered, because frames of theirs may still be on their way. More than
+/// the others, and apart from them: to forget one too early costs a connection that did nothing wrong.
+const CUT_SHORT: usize = 256;
+
+/// The largest number of a stream (RFC 9113 §5.1.1).
+const LAST: u32 = 0x7fff_ffff;
 
 /// One direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// More may come.
     Open,
-    /// END_STREAM was seen.
+    /// END_STREAM was seen, or it was reset by whoever sends.
     Ended,
+    /// We have reset it and the peer may not know yet: what comes is thrown away.
+    CutShort,
 }
 
 /// Whether a stream may write.
@@ -74,14 +82,15 @@ pub(crate) enum Known {
 pub(crate) struct Streams<L> {
     /// By number.
     open: VecDeque<Stream<L>>,
-    past: VecDeque<(u32, End)>,
+    ended: VecDeque<u32>,
+    cut_short: VecDeque<u32>,
     /// The last one that was opened.
     pub(crate) last: u32,
 }
 
 impl<L: Lane> Streams<L> {
     pub(crate) fn new() -> Self {
-        Self { open: VecDeque::new(), past: VecDeque::new(), last: 0 }
+        Self { open: VecDeque::new(), ended: VecDeque::new(), cut_short: VecDeque::new(), last: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -99,8 +108,10 @@ impl<L: Lane> Streams<L> {
         if let Some(stream) = self.get(id) {
             return Known::Open(stream.inward);
         }
-        let past = self.past.iter().rev().find(|(past, _)| *past == id);
-        past.map_or(Known::Forgotten, |(_, end)| Known::Past(*end))
+        if self.cut_short.contains(&id) {
+            return Known::Past(End::ByUs);
+        }
+        if self.ended.contains(&id) { Known::Past(End::ByPeer) } else { Known::Forgotten }
     }
 
     pub(crate) fn get(&mut self, id: u32) -> Option<&mut Stream<L>> {
@@ -124,23 +135,78 @@ impl<L: Lane> Streams<L> {
     /// Takes a stream out, and remembers how it ended.
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream<L>> {
         let stream = self.open.remove(self.place(id)?)?;
-        self.remember(id, if stream.inward == Side::Open { End::ByUs } else { End::ByPeer });
+        self.remember(id, if stream.inward == Side::Ended { End::ByPeer } else { End::ByUs });
         Some(stream)
     }
 
     pub(crate) fn remember(&mut self, id: u32, end: End) {
-        if self.past.len() == REMEMBERED {
-            self.past.pop_front();
+        let (past, most) = match end {
+            End::ByPeer => (&mut self.ended, ENDED),
+            End::ByUs => (&mut self.cut_short, CUT_SHORT),
+        };
+        if past.len() == most {
+            past.pop_front();
         }
-        self.past.push_back((id, end));
+        past.push_back(id);
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream<L>> {
         self.open.iter_mut()
     }
 
-    /// Takes out the streams above a number, the last one first.
-    pub(crate) fn pop_above(&mut self, last: u32) -> Option<Stream<L>> {
-        self.open.pop_back_if(|stream| stream.id > last)
+    /// Takes out the last one, and remembers nothing.
+    pub(crate) fn pop(&mut self) -> Option<Stream<L>> {
+        self.open.pop_back()
+    }
+
+    /// The number of the next stream of a client's (RFC 9113 §5.1.1). `None` when there are no more.
+    pub(crate) fn next(&self) -> Option<u32> {
+        match self.last {
+            0 => Some(1),
+            last => last.checked_add(2).filter(|id| *id <= LAST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connection, Offer, Role};
+
+    impl Lane for () {
+        fn wake(&mut self) {}
+    }
+
+    #[test]
+    fn a_client_whose_numbers_run_out_leaves() {
+        let offer = Offer {
+            streams: 0,
+            stream_window: 65_535,
+            connection_window: 65_535,
+            head: 1,
+            block: 1,
+            table: 0,
+        };
+        let mut client = Connection::<()>::new(Role::Client, offer, Vec::new());
+        client.streams.last = LAST - 2;
+        assert!(!client.is_leaving());
+        assert_eq!(client.open(()), Some(LAST));
+        assert!(client.is_leaving(), "or it would be asked for ever");
+        assert_eq!(client.open(()), None);
+    }
+
+    #[test]
+    fn those_that_have_ended_are_remembered_up_to_a_number_each_kind_for_itself() {
+        let mut streams = Streams::<()>::new();
+        streams.last = 9_999;
+        for id in (1..10_000).step_by(2) {
+            streams.remember(id, if id < 5_000 { End::ByUs } else { End::ByPeer });
+        }
+        assert_eq!((streams.cut_short.len(), streams.ended.len()), (CUT_SHORT, ENDED));
+        assert_eq!(
+            (streams.known(4_999), streams.known(9_999)),
+            (Known::Past(End::ByUs), Known::Past(End::ByPeer))
+        );
+        assert_eq!(streams.known(1), Known::Forgotten);
     }
 }

@@ -34,14 +34,15 @@ impl<L: Lane> Connection<L> {
             return Err(Code::FLOW_CONTROL_ERROR);
         }
         match self.streams.known(head.stream) {
-            Known::Open(Side::Open) => {}
-            Known::Past(End::ByUs) => {}
+            Known::Open(Side::Open | Side::CutShort) | Known::Past(End::ByUs) => {}
+            // We may have taken back any number of requests since, and must not lose the others for it.
+            Known::Forgotten if self.role == Role::Client => {}
             Known::Idle => return Err(Code::PROTOCOL_ERROR),
             Known::Open(Side::Ended) | Known::Past(End::ByPeer) | Known::Forgotten => {
                 return Err(Code::STREAM_CLOSED);
             }
         }
-        if let Some(stream) = self.streams.get(head.stream) {
+        if let Some(stream) = self.streams.get(head.stream).filter(|s| s.inward == Side::Open) {
             stream.receive_window -= head.length as i64;
             stream.held += u32::try_from(head.length).unwrap_or(u32::MAX);
             if stream.receive_window < 0 {
@@ -70,7 +71,7 @@ impl<L: Lane> Connection<L> {
         let n = self.content.left.min(bytes.len());
         if let (Some(piece), true) = (bytes.get(..n), n > 0) {
             self.content.left -= n;
-            if let Some(stream) = self.streams.get(id) {
+            if let Some(stream) = self.streams.get(id).filter(|s| s.inward == Side::Open) {
                 match receiver.content(&mut stream.lane, piece) {
                     Ok(()) => stream.lane.wake(),
                     Err(flaw) => {
@@ -98,7 +99,7 @@ impl<L: Lane> Connection<L> {
 
     /// The peer has sent all of its message.
     pub(super) fn ended<R: Receiver<Lane = L>>(&mut self, id: u32, receiver: &mut R) -> Result<(), Flaw> {
-        let Some(stream) = self.streams.get(id) else { return Ok(()) };
+        let Some(stream) = self.streams.get(id).filter(|s| s.inward == Side::Open) else { return Ok(()) };
         stream.inward = Side::Ended;
         let fine = receiver.end(&mut stream.lane);
         stream.lane.wake();
@@ -133,10 +134,14 @@ impl<L: Lane> Connection<L> {
 
     /// Nothing more comes or goes on a stream. A stream of ours stays until whoever opened it has seen why.
     pub(super) fn cut<R: Receiver<Lane = L>>(&mut self, id: u32, code: Code, receiver: &mut R) {
+        self.yield_turn(id);
         match (self.role, self.streams.get(id)) {
             (_, None) => {}
             (Role::Client, Some(stream)) => {
-                (stream.inward, stream.outward) = (Side::Ended, Side::Ended);
+                if stream.inward == Side::Open {
+                    stream.inward = Side::CutShort;
+                }
+                stream.outward = Side::Ended;
                 receiver.reset(&mut stream.lane, code);
                 stream.lane.wake();
             }

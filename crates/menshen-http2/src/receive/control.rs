@@ -95,8 +95,9 @@ impl<L: Lane> Connection<L> {
         if self.role == Role::Server {
             return;
         }
-        let ids: Vec<u32> = self.streams.iter_mut().map(|s| s.id).filter(|id| *id > last).collect();
-        for id in ids {
+        let unseen = self.streams.iter_mut().filter(|s| s.id > last && s.inward == Side::Open);
+        let unseen: Vec<u32> = unseen.map(|s| s.id).collect();
+        for id in unseen {
             self.cut(id, Code::REFUSED_STREAM, receiver);
         }
     }

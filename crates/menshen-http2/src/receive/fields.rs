@@ -109,7 +109,8 @@ impl<L: Lane> Connection<L> {
                     (true, false) => Err(Code::PROTOCOL_ERROR),
                 }
             }
-            (_, Known::Past(End::ByUs)) => Ok(Expected::Nothing),
+            (_, Known::Open(Side::CutShort) | Known::Past(End::ByUs)) => Ok(Expected::Nothing),
+            (Role::Client, Known::Forgotten) => Ok(Expected::Nothing),
             (_, Known::Open(Side::Ended) | Known::Past(End::ByPeer)) => Err(Code::STREAM_CLOSED),
             // Trailers that are not the end, or a number that was passed over.
             (_, Known::Open(Side::Open) | Known::Idle | Known::Forgotten) => Err(Code::PROTOCOL_ERROR),

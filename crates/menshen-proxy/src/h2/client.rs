@@ -8,7 +8,7 @@ use bytes::Bytes;
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
 use menshen_http2::{Code, End};
 
-use super::link::{Hand, Inbox, Link, room};
+use super::link::{AtHand, Inbox, Link, room};
 use super::{block, request, tunnel};
 use crate::body::Body;
 use crate::call::Call;
@@ -37,12 +37,12 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     /// Takes what has come. Ready with true when there is content, with false at its end, with `None` when the stream
     /// is no more.
-    pub(super) fn poll_fill(&self, cx: &Context<'_>, hand: &mut Hand) -> Poll<Option<bool>> {
-        if !hand.is_empty() {
+    pub(super) fn poll_fill(&self, cx: &Context<'_>, at_hand: &mut AtHand) -> Poll<Option<bool>> {
+        if !at_hand.is_empty() {
             return Poll::Ready(Some(true));
         }
         match self.link.core().lane(self.id) {
-            Some(inbox) => hand.poll_fill(cx, inbox).map(Some),
+            Some(inbox) => at_hand.poll_fill(cx, inbox).map(Some),
             None => Poll::Ready(None),
         }
     }
@@ -58,13 +58,21 @@ impl Side<'_> {
     }
 }
 
+/// What is still to be sent of an answer that passed transforms.
+#[derive(Default)]
+struct Rest {
+    content: Bytes,
+    /// Nothing but these follows.
+    trailers: Option<Fields>,
+}
+
 /// The client's side of one exchange.
 pub(super) struct H2Client<'a> {
     worker: &'a Worker,
     deadline: &'a Deadline,
     side: Side<'a>,
     /// Request content at hand.
-    hand: Hand,
+    at_hand: AtHand,
     body_ended: bool,
     has_content: bool,
     was_reset: bool,
@@ -86,7 +94,7 @@ impl<'a> H2Client<'a> {
             worker,
             deadline,
             side,
-            hand: Hand::default(),
+            at_hand: AtHand::default(),
             // Content that follows a wish for WebSocket is none of the request's.
             body_ended: request.wants_upgrade || !has_content,
             has_content,
@@ -147,13 +155,18 @@ impl<'a> H2Client<'a> {
     }
 
     /// Sends content held in memory, and the end.
-    async fn send_full(&mut self, exchange: &Exchange, mut rest: Bytes) -> Result<(), Failure> {
+    async fn send_full(&mut self, exchange: &Exchange, rest: Bytes) -> Result<(), Failure> {
         if rest.is_empty() {
-            return self.send_content(b"", End::Now);
+            self.send_content(b"", End::Now)
+        } else {
+            self.send_all(exchange, rest, End::Now).await
         }
+    }
+
+    async fn send_all(&mut self, exchange: &Exchange, mut rest: Bytes, end: End) -> Result<(), Failure> {
         let mut watch = Watch::new();
         poll_fn(|cx| {
-            if let Poll::Ready(sent) = self.poll_send(cx, &mut rest, End::Now) {
+            if let Poll::Ready(sent) = self.poll_send(cx, &mut rest, end) {
                 return Poll::Ready(sent);
             }
             let moved = self.sent / PROGRESS;
@@ -170,13 +183,13 @@ impl<'a> H2Client<'a> {
         call: &mut Call,
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
-        let mut changed = Bytes::new();
+        let mut rest = Rest::default();
         poll_fn(|cx| {
             // Request content first: a service that echoes answers only what it got.
             if let Poll::Ready(Err(failure)) = call.poll_pump(cx, exchange, self) {
                 return Poll::Ready(Err(failure));
             }
-            let wait = match self.poll_relay(cx, exchange, reply, call, &mut changed) {
+            let wait = match self.poll_relay(cx, exchange, reply, call, &mut rest) {
                 Ok(None) => return Poll::Ready(Ok(())),
                 Ok(Some(wait)) => wait,
                 Err(failure) => return Poll::Ready(Err(failure)),
@@ -200,29 +213,28 @@ impl<'a> H2Client<'a> {
         exchange: &Exchange,
         reply: &mut Reply,
         call: &mut Call,
-        changed: &mut Bytes,
+        rest: &mut Rest,
     ) -> Result<Option<Wait>, Failure> {
         loop {
-            match self.poll_send(cx, changed, End::Later) {
+            match self.poll_send(cx, &mut rest.content, End::Later) {
                 Poll::Pending => return Ok(Some(Wait::ClientWrite)),
                 Poll::Ready(sent) => sent?,
+            }
+            if let Some(trailers) = rest.trailers.take() {
+                return self.send_end(&trailers).map(|()| None);
             }
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
                 Poll::Ready(Content::End) => {
-                    let (mut trailers, mut rest) = (call.take_trailers(exchange), Vec::new());
-                    reply.transforms.finish_with(&mut trailers, &mut rest)?;
-                    if !rest.is_empty() {
-                        // What is left is sent whole: it is what the transforms held back, which is bounded.
-                        self.send_rest(&rest)?;
-                    }
-                    return self.send_end(&trailers).map(|()| None);
+                    let (mut trailers, mut out) = (call.take_trailers(exchange), Vec::new());
+                    reply.transforms.finish_with(&mut trailers, &mut out)?;
+                    *rest = Rest { content: out.into(), trailers: Some(trailers) };
                 }
                 Poll::Ready(Content::Data) if !reply.transforms.is_empty() => {
                     let mut out = Vec::new();
                     reply.transforms.run(call.content(), &mut out)?;
                     call.consume(call.content().len());
-                    *changed = out.into();
+                    rest.content = out.into();
                 }
                 Poll::Ready(Content::Data) => {
                     let wanted = call.content().len();
@@ -243,11 +255,6 @@ impl<'a> H2Client<'a> {
         }
     }
 
-    fn send_rest(&mut self, rest: &[u8]) -> Result<(), Failure> {
-        rest.chunks(menshen_http2::frame::MAX_PAYLOAD)
-            .try_for_each(|piece| self.send_content(piece, End::Later))
-    }
-
     /// Trailers, or an empty frame.
     fn send_end(&mut self, trailers: &Fields) -> Result<(), Failure> {
         if trailers.is_empty() {
@@ -261,7 +268,12 @@ impl<'a> H2Client<'a> {
     }
 
     /// Ends an answer that failed behind its head with a status, which callers of gRPC look for there.
-    fn end_with_status(&mut self, reply: &mut Reply, failure: Failure) -> Result<(), Failure> {
+    async fn end_with_status(
+        &mut self,
+        exchange: &Exchange,
+        reply: &mut Reply,
+        failure: Failure,
+    ) -> Result<(), Failure> {
         let is_open = matches!(reply.body, Body::Streaming);
         if !is_open || failure.leaves_nobody() || !grpc::is_call(&reply.head.fields) {
             return Err(failure);
@@ -269,7 +281,7 @@ impl<'a> H2Client<'a> {
         let (mut trailers, mut rest) = (Fields::new(), Vec::new());
         grpc::status(failure, &mut trailers);
         reply.transforms.finish_with(&mut trailers, &mut rest)?;
-        self.send_rest(&rest)?;
+        self.send_all(exchange, rest.into(), End::Later).await?;
         self.send_end(&trailers)
     }
 
@@ -335,15 +347,15 @@ impl<'a> H2Client<'a> {
         let mut left = DRAINED;
         poll_fn(|cx| {
             while left > 0 {
-                let Poll::Ready(filled) = self.side.poll_fill(cx, &mut self.hand) else {
+                let Poll::Ready(filled) = self.side.poll_fill(cx, &mut self.at_hand) else {
                     return self.deadline.poll(cx);
                 };
                 if filled != Some(true) {
                     break;
                 }
-                let n = self.hand.content().len();
+                let n = self.at_hand.content().len();
                 left = left.saturating_sub(n);
-                self.side.link.used(self.side.id, self.hand.take(n));
+                self.side.link.used(self.side.id, self.at_hand.take(n));
             }
             Poll::Ready(())
         })
@@ -362,13 +374,13 @@ impl Downstream for H2Client<'_> {
         if self.body_ended {
             return Poll::Ready(Ok(Content::End));
         }
-        match ready!(self.side.poll_fill(cx, &mut self.hand)) {
+        match ready!(self.side.poll_fill(cx, &mut self.at_hand)) {
             None => Poll::Ready(Err(Failure::ClientGone)),
             Some(false) => {
                 self.body_ended = true;
                 Poll::Ready(Ok(Content::End))
             }
-            Some(true) if self.received + self.hand.content().len() as u64 > self.limit => {
+            Some(true) if self.received + self.at_hand.content().len() as u64 > self.limit => {
                 Poll::Ready(Err(Failure::BodyTooLarge))
             }
             Some(true) => Poll::Ready(Ok(Content::Data)),
@@ -376,11 +388,11 @@ impl Downstream for H2Client<'_> {
     }
 
     fn content(&self) -> &[u8] {
-        self.hand.content()
+        self.at_hand.content()
     }
 
     fn consume(&mut self, n: usize) {
-        let n = self.hand.take(n);
+        let n = self.at_hand.take(n);
         self.received += n as u64;
         // What was passed on makes room for more.
         self.side.link.used(self.side.id, n);
@@ -391,7 +403,7 @@ impl Downstream for H2Client<'_> {
     }
 
     fn content_is_ended(&self) -> bool {
-        self.body_ended && self.hand.is_empty()
+        self.body_ended && self.at_hand.is_empty()
     }
 
     fn content_was_taken(&self) -> bool {
@@ -456,7 +468,7 @@ impl Downstream for H2Client<'_> {
             // A client that takes nothing would not take a status either.
             Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Code::CANCEL),
             Err(failure) => {
-                if self.end_with_status(&mut answer.reply, failure).is_err() {
+                if self.end_with_status(exchange, &mut answer.reply, failure).await.is_err() {
                     // Content is missing, and the client must see that.
                     self.reset(Code::INTERNAL_ERROR);
                 }

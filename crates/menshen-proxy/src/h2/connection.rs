@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use menshen_http2::{Code, Connection, Offer, Role, Stage};
 
 use super::link::{Inbox, Link};
-use super::reader::Reader;
 use super::request::HeadBuilder;
-use super::wire::{Gone, Read, Wire};
+use super::request_reader::RequestReader;
+use super::socket::{Gone, Read, Socket};
 use crate::buffer::Buffer;
 use crate::exchange::{Client, Scheme};
 use crate::snapshot::{ClientTimeouts, RouteId};
@@ -94,7 +94,7 @@ pub(crate) async fn run(newcomer: Newcomer) {
     let shared = Rc::new(Shared { worker, slot, client, link, idle_since });
     let mut driver = Driver {
         shared: &shared,
-        wire: Wire::new(stream, read, now),
+        socket: Socket::new(stream, read, now),
         builder: HeadBuilder::new(),
         deadline,
         timeouts,
@@ -104,8 +104,7 @@ pub(crate) async fn run(newcomer: Newcomer) {
         leftovers: None,
     };
     poll_fn(|cx| driver.poll(cx)).await;
-    shared.worker.buffers.give(driver.wire.read);
-    shared.link.core().abandon();
+    shared.worker.buffers.give(std::mem::take(&mut driver.socket.read));
 }
 
 /// What a connection waits for, which says how long.
@@ -126,7 +125,7 @@ enum Wait {
 /// Moves the bytes of a connection.
 struct Driver<'a> {
     shared: &'a Rc<Shared>,
-    wire: Wire,
+    socket: Socket,
     builder: HeadBuilder,
     deadline: Rc<Deadline>,
     timeouts: ClientTimeouts,
@@ -139,13 +138,22 @@ struct Driver<'a> {
     leftovers: Option<usize>,
 }
 
+/// Also after a panic: nobody takes what the streams still say.
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.shared.link.core().abandon();
+    }
+}
+
 impl Driver<'_> {
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.link.drive(cx);
         loop {
             self.look_around();
-            let Ok(is_written) = self.wire.poll_write(cx, &self.shared.link) else { return Poll::Ready(()) };
+            let Ok(is_written) = self.socket.poll_write(cx, &self.shared.link) else {
+                return Poll::Ready(());
+            };
             if is_written && self.is_over() {
                 return self.poll_leftovers(cx);
             }
@@ -190,8 +198,8 @@ impl Driver<'_> {
     /// Reads once. True when something was read.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Gone>> {
         let Shared { worker, link, client, .. } = &**self.shared;
-        let mut reader = Reader::new(self.shared, &mut self.builder);
-        let read = ready!(self.wire.poll_read(cx, worker, link, &mut reader))?;
+        let mut reader = RequestReader::new(self.shared, &mut self.builder);
+        let read = ready!(self.socket.poll_read(cx, worker, link, &mut reader))?;
         if let Read::Broken(code) = read {
             tracing::debug!(peer = %client.peer, %code, "an HTTP/2 client broke the rules");
             if code == Code::ENHANCE_YOUR_CALM {
@@ -208,15 +216,16 @@ impl Driver<'_> {
         let wait = match core.stage() {
             _ if !is_written => Wait::Write,
             Stage::Over | Stage::Leaving => Wait::Farewell,
-            _ if core.is_within(self.wire.read.data()) => Wait::Frame,
-            _ if core.open_streams() > 0 => Wait::Streams,
+            _ if core.is_within(self.socket.read.data()) => Wait::Frame,
+            // A stream that the client took back is gone before its task is.
+            _ if core.open_streams() > 0 || Rc::strong_count(self.shared) > 1 => Wait::Streams,
             _ => Wait::Request,
         };
         drop(core);
         if wait == Wait::Request {
-            self.wire.rest(worker, link);
+            self.socket.rest(worker, link);
         }
-        let moved = self.wire.moved();
+        let moved = self.socket.moved();
         if self.wait.replace(wait) != Some(wait) || (wait == Wait::Write && moved != self.moved) {
             self.moved = moved;
             let until = match wait {
@@ -252,9 +261,11 @@ impl Driver<'_> {
         let mut left = match self.leftovers {
             Some(left) => left,
             None => {
-                match self.wire.stream.poll_shutdown(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(_) => {}
+                if self.wait.replace(Wait::Farewell) != Some(Wait::Farewell) {
+                    self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
+                }
+                if self.socket.stream.poll_shutdown(cx).is_pending() {
+                    return self.deadline.poll(cx);
                 }
                 let is_blamed = self.shared.link.core().reason().is_some();
                 self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
@@ -263,7 +274,7 @@ impl Driver<'_> {
         };
         let buffers = &self.shared.worker.buffers;
         while left > 0 {
-            let Wire { stream, read, .. } = &mut self.wire;
+            let Socket { stream, read, .. } = &mut self.socket;
             read.consume(read.len());
             match stream.poll_read(cx, buffers, read) {
                 Poll::Pending => {

@@ -68,6 +68,11 @@ impl<L: Lane> Link<L> {
         self.flush();
     }
 
+    /// A stream does not want to send content now.
+    pub(super) fn yield_turn(&self, id: u32) {
+        self.core().yield_turn(id);
+    }
+
     /// Nobody looks at a stream any more.
     pub(super) fn let_go(&self, id: u32, code: Code) {
         self.core().let_go(id, code);
@@ -114,19 +119,22 @@ impl Inbox {
     }
 
     pub(super) fn end(&mut self) -> Result<(), Flaw> {
+        if self.left.unwrap_or(0) > 0 {
+            return Err(Flaw::Stream(Code::PROTOCOL_ERROR));
+        }
         self.has_ended = true;
-        if self.left.unwrap_or(0) > 0 { Err(Flaw::Stream(Code::PROTOCOL_ERROR)) } else { Ok(()) }
+        Ok(())
     }
 }
 
-/// Content of a stream in the hands of its task.
+/// Content that the task of a stream has taken out of its inbox.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(super) struct AtHand {
     content: Vec<u8>,
     at: usize,
 }
 
-impl Hand {
+impl AtHand {
     pub(super) fn content(&self) -> &[u8] {
         self.content.get(self.at..).unwrap_or_default()
     }

@@ -11,9 +11,9 @@ use menshen_http2::{Connection, Offer, Role, Stage};
 use rustc_hash::FxBuildHasher;
 use tokio::sync::Notify;
 
-use super::answers::{self, Answers, Outcome};
 use super::link::Link;
-use super::wire::Wire;
+use super::response_reader::{self, PendingResponse, ResponseReader};
+use super::socket::Socket;
 use crate::buffer::{Buffer, Size};
 use crate::endpoint::Endpoint;
 use crate::service::Service;
@@ -23,13 +23,16 @@ use crate::worker::Worker;
 
 /// Requests on one connection, where the service allows more.
 const MOST_STREAMS: usize = 100;
+/// Bytes of one response that wait for its client.
+const STREAM_WINDOW: u32 = 128 * 1024;
 /// What a service may do. It opens no streams.
 const OFFER: Offer = Offer {
     streams: 0,
-    stream_window: 256 * 1024,
-    connection_window: 8 * 1024 * 1024,
-    head: answers::HEAD as u32,
-    block: 2 * answers::HEAD,
+    stream_window: STREAM_WINDOW,
+    // Clients that take nothing must not shut the window for the others.
+    connection_window: MOST_STREAMS as u32 * STREAM_WINDOW,
+    head: response_reader::HEAD as u32,
+    block: 2 * response_reader::HEAD,
     table: 4096,
 };
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
@@ -38,7 +41,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection that carries many requests at once.
 pub(crate) struct Multiplexed {
-    link: Link<Outcome>,
+    link: Link<PendingResponse>,
     /// Requests that have a place on it.
     streams: Cell<usize>,
     born: Instant,
@@ -64,37 +67,37 @@ impl Multiplexed {
     }
 }
 
-/// No more requests come: what is under way has ended.
-impl Drop for Kept {
+/// Keeps a connection open: the pool holds one, and so does every request on the connection. When the last is dropped, no
+/// more requests can come, and those under way have ended.
+struct KeepOpen(Rc<Multiplexed>);
+
+impl Drop for KeepOpen {
     fn drop(&mut self) {
         self.0.link.core().close();
         self.0.link.call();
     }
 }
 
-/// A connection in the hands of those who send requests over it.
-struct Kept(Rc<Multiplexed>);
-
 /// A place for one request on a connection.
 pub(crate) struct Place {
-    connection: Rc<Kept>,
+    connection: Rc<KeepOpen>,
 }
 
 impl Place {
-    fn on(connection: Rc<Kept>) -> Self {
+    fn on(connection: Rc<KeepOpen>) -> Self {
         connection.0.streams.set(connection.0.streams.get() + 1);
         Self { connection }
     }
 
     /// The connection.
-    pub(super) fn link(&self) -> &Link<Outcome> {
+    pub(super) fn link(&self) -> &Link<PendingResponse> {
         &self.connection.0.link
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Kept(connection) = &*self.connection;
+        let KeepOpen(connection) = &*self.connection;
         connection.streams.set(connection.streams.get().saturating_sub(1));
         connection.idle_since.set(Instant::now());
     }
@@ -152,7 +155,7 @@ impl Drop for Dialer {
 
 #[derive(Default)]
 struct Entry {
-    open: Vec<Rc<Kept>>,
+    open: Vec<Rc<KeepOpen>>,
     dialing: Option<Rc<Dialing>>,
 }
 
@@ -196,7 +199,7 @@ impl Connections {
             max_age: service.max_age,
         });
         tokio::task::spawn_local(drive(worker.clone(), open.clone(), stream));
-        let kept = Rc::new(Kept(open));
+        let kept = Rc::new(KeepOpen(open));
         let place = Place::on(kept.clone());
         self.by_endpoint.borrow_mut().entry(endpoint.id).or_default().open.push(kept);
         place
@@ -214,58 +217,83 @@ impl Connections {
 
 /// Moves the bytes of a connection until it ends.
 async fn drive(worker: Rc<Worker>, open: Rc<Multiplexed>, stream: Stream) {
-    let wire = Wire::new(stream, Buffer::waiting(Size::Medium), worker.now());
+    let socket = Socket::new(stream, Buffer::waiting(Size::Medium), worker.now());
     let deadline = worker.timers.deadline();
     deadline.set(worker.now(), PING_EACH);
-    let mut driver = Driver { worker, open, wire, answers: Answers::default(), deadline, is_asked: false };
+    let mut driver = Driver {
+        worker,
+        open,
+        socket,
+        responses: ResponseReader::default(),
+        deadline,
+        is_asked: false,
+        is_heard: false,
+    };
     let why = poll_fn(|cx| driver.poll(cx)).await;
     tracing::debug!(%why, "an HTTP/2 connection to a service ended");
-    driver.worker.buffers.give(driver.wire.read);
-    driver.open.link.core().abandon();
+    driver.worker.buffers.give(std::mem::take(&mut driver.socket.read));
+}
+
+/// Also after a panic: whoever waits for an answer must know that none comes.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.open.link.core().abandon();
+    }
 }
 
 /// Moves the bytes of a connection to a service.
 struct Driver {
     worker: Rc<Worker>,
     open: Rc<Multiplexed>,
-    wire: Wire,
-    answers: Answers,
+    socket: Socket,
+    responses: ResponseReader,
     deadline: Rc<Deadline>,
     /// A PING has not been answered.
     is_asked: bool,
+    /// Something has come since.
+    is_heard: bool,
 }
 
 impl Driver {
     /// Ready when the connection is over, with the reason.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        let Self { worker, open, wire, .. } = self;
+        let Self { worker, open, socket, .. } = self;
         let link = &open.link;
         link.drive(cx);
         loop {
-            let Ok(is_written) = wire.poll_write(cx, link) else { return Poll::Ready("it was closed") };
+            let Ok(is_written) = socket.poll_write(cx, link) else { return Poll::Ready("it was closed") };
             if is_written && is_over(link) {
-                return wire.stream.poll_shutdown(cx).map(|_| "nobody needs it");
+                let has_ended =
+                    socket.stream.poll_shutdown(cx).is_ready() || self.deadline.poll(cx).is_ready();
+                return if has_ended { Poll::Ready("nobody needs it") } else { Poll::Pending };
             }
-            match wire.poll_read(cx, worker, link, &mut self.answers) {
-                Poll::Ready(Ok(_)) => continue,
+            match socket.poll_read(cx, worker, link, &mut self.responses) {
+                Poll::Ready(Ok(_)) => {
+                    self.is_heard = true;
+                    continue;
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready("it was closed"),
                 Poll::Pending => {}
             }
             if open.streams.get() == 0 && is_written {
-                wire.rest(worker, link);
+                socket.rest(worker, link);
             }
             if self.deadline.poll(cx).is_pending() {
                 return Poll::Pending;
             }
             let mut core = link.core();
             match (self.is_asked, core.take_answer()) {
+                // The answer may stand behind much content.
+                (true, false) if std::mem::take(&mut self.is_heard) => {
+                    self.deadline.set(worker.now(), PONG_WITHIN);
+                }
                 (true, false) => return Poll::Ready("it does not answer any more"),
                 (true, true) => {
                     self.is_asked = false;
                     self.deadline.set(worker.now(), PING_EACH);
                 }
                 (false, _) => {
-                    self.is_asked = true;
+                    (self.is_asked, self.is_heard) = (true, false);
                     core.ask();
                     self.deadline.set(worker.now(), PONG_WITHIN);
                 }
@@ -275,7 +303,7 @@ impl Driver {
 }
 
 /// True when nothing more is said.
-fn is_over(link: &Link<Outcome>) -> bool {
+fn is_over(link: &Link<PendingResponse>) -> bool {
     let core = link.core();
     match core.stage() {
         Stage::Over => true,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use menshen_http2::End;
 
 use super::client::Side;
-use super::link::Hand;
+use super::link::AtHand;
 use crate::buffer::Buffer;
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;
@@ -21,7 +21,7 @@ struct Broken;
 /// From the client to the service.
 struct Up<'a> {
     side: Side<'a>,
-    hand: Hand,
+    at_hand: AtHand,
     ended: bool,
     moved: u64,
 }
@@ -29,16 +29,16 @@ struct Up<'a> {
 impl Up<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, service: &mut Stream) -> Poll<Result<(), Broken>> {
         loop {
-            while !self.hand.is_empty() {
-                let n = ready!(service.poll_write(cx, self.hand.content())).map_err(|_| Broken)?;
+            while !self.at_hand.is_empty() {
+                let n = ready!(service.poll_write(cx, self.at_hand.content())).map_err(|_| Broken)?;
                 self.moved += n as u64;
-                self.side.link.used(self.side.id, self.hand.take(n));
+                self.side.link.used(self.side.id, self.at_hand.take(n));
             }
             ready!(service.poll_flush(cx)).map_err(|_| Broken)?;
             if self.ended {
                 return service.poll_shutdown(cx).map_err(|_| Broken);
             }
-            match ready!(self.side.poll_fill(cx, &mut self.hand)) {
+            match ready!(self.side.poll_fill(cx, &mut self.at_hand)) {
                 Some(true) => {}
                 Some(false) => self.ended = true,
                 None => return Poll::Ready(Err(Broken)),
@@ -82,9 +82,10 @@ impl Down<'_> {
     }
 
     /// Tells the client that we go away, if no frame is under way. True when it was told.
-    fn say_goodbye(&mut self) -> bool {
+    fn say_goodbye(&mut self, cx: &Context<'_>) -> bool {
         let is_time = self.buffer.is_empty() && self.frames.at_boundary();
-        is_time && self.side.send(GOING_AWAY, End::Now)
+        let has_room = || self.side.poll_room(cx, GOING_AWAY.len()) == Poll::Ready(Some(GOING_AWAY.len()));
+        is_time && has_room() && self.side.send(GOING_AWAY, End::Now)
     }
 }
 
@@ -97,7 +98,7 @@ pub(super) async fn run(
     service: (&mut Stream, Buffer),
 ) -> Carried {
     let (service, from_service) = service;
-    let mut up = Up { side: client, hand: Hand::default(), ended: false, moved: 0 };
+    let mut up = Up { side: client, at_hand: AtHand::default(), ended: false, moved: 0 };
     let mut down = Down { side: client, buffer: from_service, frames: Frames::default(), moved: 0 };
     let mut last = u64::MAX;
     poll_fn(|cx| {
@@ -106,7 +107,7 @@ pub(super) async fn run(
         if matches!(upward, Poll::Ready(Err(_))) || downward.is_ready() || worker.must_stop_now() {
             return Poll::Ready(());
         }
-        if worker.is_draining() && down.say_goodbye() {
+        if worker.is_draining() && down.say_goodbye(cx) {
             return Poll::Ready(());
         }
         let moved = up.moved.wrapping_add(down.moved);

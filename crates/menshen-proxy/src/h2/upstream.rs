@@ -8,10 +8,10 @@ use menshen_http1::{FieldName, Fields, Method, ResponseFraming, ResponseHead};
 use menshen_http2::hpack::{Encoder, Indexing};
 use menshen_http2::{Code, End};
 
-use super::answers::Outcome;
 use super::block;
-use super::link::{Hand, room};
+use super::link::{AtHand, room};
 use super::pool::{Place, Way};
+use super::response_reader::PendingResponse;
 use crate::call::{Aim, Carrier, MAX_INTERIM, UnderWay, outgoing};
 use crate::connect::{connect, within};
 use crate::downstream::{Content, Downstream};
@@ -20,8 +20,9 @@ use crate::snapshot::Route;
 use crate::wait::{Wait, Watch};
 use crate::{Exchange, Failure};
 
-/// How often a request looks for a connection before it gives up: others may take what it waited for.
-const TRIES: usize = 3;
+/// How often a request looks for a connection before it gives up: others may take what it waited for. Each time one is
+/// opened, so that this is for as many times the requests of a connection.
+const TRIES: usize = 64;
 
 /// An attempt under way.
 pub(crate) struct H2Call {
@@ -33,7 +34,7 @@ pub(crate) struct H2Call {
     /// Request content that passed the transforms and is still to be sent.
     changed: Bytes,
     /// Response content at hand.
-    hand: Hand,
+    at_hand: AtHand,
     body_ended: bool,
     trailers: Option<Fields>,
     moved: u64,
@@ -44,6 +45,8 @@ pub(crate) struct H2Call {
 enum State {
     /// Content may follow.
     Open,
+    /// The content at hand is the last.
+    Ending,
     /// All is sent.
     Ended,
     /// The service does not take more; it may have answered.
@@ -78,7 +81,7 @@ impl H2Call {
             id,
             state: if content == Outgoing::None { State::Ended } else { State::Open },
             changed: Bytes::new(),
-            hand: Hand::default(),
+            at_hand: AtHand::default(),
             body_ended: false,
             trailers: None,
             moved: 0,
@@ -95,7 +98,10 @@ impl H2Call {
     ) -> Result<(), Failure> {
         let mut watch = Watch::new();
         for _ in 0..=MAX_INTERIM {
-            match poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await? {
+            let came = poll_fn(|cx| self.poll_head(cx, exchange, client, &mut watch)).await?;
+            // Nobody pumps until the client has taken this, and other requests must not wait for that.
+            self.place.link().yield_turn(self.id);
+            match came {
                 Came::Interim(interim) => {
                     client.interim(exchange, &interim).await?;
                     self.moved = self.moved.wrapping_add(1);
@@ -139,20 +145,20 @@ impl H2Call {
     /// What has come instead of content.
     fn take_head(&self, cx: &Context<'_>) -> Option<Result<Came, Failure>> {
         let mut core = self.place.link().core();
-        let Some(outcome) = core.lane(self.id) else { return Some(Err(Failure::ServiceReset)) };
-        if let Some(interim) = outcome.interim.pop_front() {
+        let Some(response) = core.lane(self.id) else { return Some(Err(Failure::ServiceReset)) };
+        if let Some(interim) = response.interim.pop_front() {
             return Some(Ok(Came::Interim(interim)));
         }
-        if let Some(head) = outcome.head.take() {
+        if let Some(head) = response.head.take() {
             return Some(Ok(Came::Final(head)));
         }
-        if let Some(code) = outcome.reset {
+        if let Some(code) = response.reset {
             tracing::debug!(%code, endpoint = %self.under_way.endpoint.authority, "a service reset a stream");
             // What the service says it has not looked at can be sent again.
             let is_unseen = code == Code::REFUSED_STREAM;
             return Some(Err(if is_unseen { Failure::ServiceRefused } else { Failure::ServiceReset }));
         }
-        outcome.listen(cx);
+        response.listen(cx);
         None
     }
 
@@ -163,18 +169,22 @@ impl H2Call {
         exchange: &mut Exchange,
         client: &mut D,
     ) -> Poll<Result<(), Failure>> {
-        while self.state == State::Open {
+        while matches!(self.state, State::Open | State::Ending) {
             if !self.changed.is_empty() {
                 let Some(room) = ready!(self.poll_room(cx, self.changed.len())) else { break };
                 let piece = self.changed.split_to(room);
                 self.send(&piece, End::Later);
                 continue;
             }
+            if self.state == State::Ending {
+                self.send(b"", End::Now);
+                break;
+            }
             match ready!(client.poll_content(cx))? {
                 Content::End => {
                     let mut rest = Vec::new();
                     exchange.transforms.finish(&mut rest)?;
-                    self.send(&rest, End::Now);
+                    (self.changed, self.state) = (rest.into(), State::Ending);
                 }
                 Content::Data if !exchange.transforms.is_empty() => {
                     let mut changed = Vec::new();
@@ -194,8 +204,9 @@ impl H2Call {
 
     /// Waits until a part of `wanted` bytes may be sent. `None` when the service takes no more.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Option<usize>> {
-        let room =
-            ready!(room(&mut self.place.link().core(), self.id, wanted, |o: &mut Outcome| o.listen(cx)));
+        let room = ready!(
+            room(&mut self.place.link().core(), self.id, wanted, |o: &mut PendingResponse| o.listen(cx))
+        );
         if room.is_none() {
             self.state = State::Broken;
         }
@@ -209,43 +220,43 @@ impl H2Call {
             // The service may have answered before it closed; the answer is worth reading.
             (false, _) => State::Broken,
             (true, End::Now) => State::Ended,
-            (true, End::Later) => State::Open,
+            (true, End::Later) => self.state,
         };
     }
 
     /// Waits for response content; then [`H2Call::content`] has some.
     pub(crate) fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
-        if !self.hand.is_empty() {
+        if !self.at_hand.is_empty() {
             return Poll::Ready(Ok(Content::Data));
         }
         if self.body_ended {
             return Poll::Ready(Ok(Content::End));
         }
         let mut core = self.place.link().core();
-        let Some(outcome) = core.lane(self.id) else { return Poll::Ready(Err(Failure::ServiceTruncated)) };
-        match self.hand.poll_fill(cx, &mut outcome.inbox) {
+        let Some(response) = core.lane(self.id) else { return Poll::Ready(Err(Failure::ServiceTruncated)) };
+        match self.at_hand.poll_fill(cx, &mut response.inbox) {
             Poll::Ready(true) => {
-                self.moved = self.moved.wrapping_add(self.hand.content().len() as u64);
+                self.moved = self.moved.wrapping_add(self.at_hand.content().len() as u64);
                 Poll::Ready(Ok(Content::Data))
             }
             Poll::Ready(false) => {
-                self.trailers = outcome.trailers.take();
+                self.trailers = response.trailers.take();
                 self.body_ended = true;
                 Poll::Ready(Ok(Content::End))
             }
-            Poll::Pending if outcome.reset.is_some() => Poll::Ready(Err(Failure::ServiceTruncated)),
+            Poll::Pending if response.reset.is_some() => Poll::Ready(Err(Failure::ServiceTruncated)),
             Poll::Pending => Poll::Pending,
         }
     }
 
     /// The response content at hand.
     pub(crate) fn content(&self) -> &[u8] {
-        self.hand.content()
+        self.at_hand.content()
     }
 
     /// `n` bytes of the content at hand were used.
     pub(crate) fn consume(&mut self, n: usize) {
-        let n = self.hand.take(n);
+        let n = self.at_hand.take(n);
         // What was passed on makes room for more.
         self.place.link().used(self.id, n);
         self.look();
@@ -253,22 +264,22 @@ impl H2Call {
 
     /// Sees whether anything is still to come.
     fn look(&mut self) {
-        self.body_ended |= self.hand.is_empty() && self.is_whole();
+        self.body_ended |= self.at_hand.is_empty() && self.is_whole();
     }
 
     /// True when nothing more comes than what is at hand.
     fn is_whole(&self) -> bool {
-        self.place.link().core().lane(self.id).is_some_and(|outcome| outcome.is_over())
+        self.place.link().core().lane(self.id).is_some_and(|response| response.is_over())
     }
 
     /// True when more content, or its end, follows.
     pub(crate) fn has_content(&self) -> bool {
-        !(self.body_ended && self.hand.is_empty())
+        !(self.body_ended && self.at_hand.is_empty())
     }
 
     /// True when `n` bytes of content are the last.
     pub(crate) fn ends_after(&self, n: usize) -> bool {
-        n == self.hand.content().len() && self.is_whole()
+        n == self.at_hand.content().len() && self.is_whole()
     }
 
     /// The trailers of the response, once its content has ended.
@@ -342,7 +353,7 @@ fn send_request(
     if core.out.capacity() == 0 {
         core.out = worker.take_bytes();
     }
-    let Some(id) = core.open(Outcome::of(Method::of(method))) else {
+    let Some(id) = core.open(PendingResponse::of(Method::of(method))) else {
         return Err(Failure::ServiceRefused);
     };
     core.send_fields(id, end, |encoder, out| {

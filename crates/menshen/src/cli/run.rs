@@ -110,7 +110,7 @@ async fn reload(gateway: Gateway) -> Gateway {
 }
 
 /// Libraries that warn of what peers do: nobody from outside may fill the log.
-const TALKATIVE: [&str; 3] = ["h2", "rustls", "tokio_rustls"];
+const TALKATIVE: [&str; 2] = ["rustls", "tokio_rustls"];
 
 /// The own log goes to stderr; the access log has its own place.
 fn start_own_log(level: LogLevel) {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn libraries_are_quiet_and_off_is_off() {
-        assert_eq!(directives(LogLevel::Info), "info,h2=error,rustls=error,tokio_rustls=error");
+        assert_eq!(directives(LogLevel::Info), "info,rustls=error,tokio_rustls=error");
         assert_eq!(directives(LogLevel::Off), "off");
         assert!(EnvFilter::try_new(directives(LogLevel::Debug)).is_ok());
     }

@@ -20,7 +20,7 @@ impl Lane for Inbox {
 }
 
 /// Takes what comes in over a client's connection.
-pub(super) struct Reader<'a> {
+pub(super) struct RequestReader<'a> {
     shared: &'a Rc<Shared>,
     builder: &'a mut HeadBuilder,
     /// The exchange whose head is coming in.
@@ -29,13 +29,13 @@ pub(super) struct Reader<'a> {
     is_broken: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RequestReader<'a> {
     pub(super) fn new(shared: &'a Rc<Shared>, builder: &'a mut HeadBuilder) -> Self {
         Self { shared, builder, exchange: None, is_broken: false }
     }
 }
 
-impl Receiver for Reader<'_> {
+impl Receiver for RequestReader<'_> {
     type Lane = Inbox;
 
     fn begin(&mut self, block: Block) {

@@ -23,8 +23,8 @@ pub(super) enum Read {
     Broken(Code),
 }
 
-/// A socket.
-pub(super) struct Wire {
+/// A socket, with buffers.
+pub(super) struct Socket {
     pub(super) stream: Stream,
     /// Bytes that came: the start of something that must come as a whole, or what was read ahead.
     pub(super) read: Buffer,
@@ -34,7 +34,7 @@ pub(super) struct Wire {
     is_fresh: bool,
 }
 
-impl Wire {
+impl Socket {
     pub(super) fn new(stream: Stream, read: Buffer, now: Instant) -> Self {
         Self { stream, read, out: Outbound::default(), born: now, is_fresh: true }
     }

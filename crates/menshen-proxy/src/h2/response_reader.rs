@@ -22,7 +22,7 @@ const OVERHEAD: usize = 32;
 
 /// What has come for a request, and was not looked at yet.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct PendingResponse {
     method: Method,
     pub(super) inbox: Inbox,
     pub(super) interim: VecDeque<ResponseHead>,
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
     pub(super) reset: Option<Code>,
 }
 
-impl Outcome {
+impl PendingResponse {
     /// Nothing has come for a request of this method.
     pub(super) fn of(method: Method) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Outcome {
         }
     }
 
-    /// True when the whole response was looked at, but for `hand` bytes of content.
+    /// True when nothing is left of the response that was not looked at.
     pub(super) fn is_over(&self) -> bool {
         self.inbox.has_ended && self.inbox.content.is_empty() && self.trailers.is_none()
     }
@@ -55,15 +55,23 @@ impl Outcome {
     }
 }
 
-impl Lane for Outcome {
+impl Lane for PendingResponse {
     fn wake(&mut self) {
+        self.inbox.wake();
+    }
+
+    fn lost(&mut self) {
+        // What came as a whole is worth reading.
+        if !self.inbox.has_ended {
+            self.reset.get_or_insert(Code::INTERNAL_ERROR);
+        }
         self.inbox.wake();
     }
 }
 
 /// Takes what comes in over a connection to a service.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct ResponseReader {
     head: ResponseHead,
     trailers: Fields,
     block: Option<Block>,
@@ -74,7 +82,7 @@ pub(super) struct Answers {
     is_broken: bool,
 }
 
-impl Answers {
+impl ResponseReader {
     fn take(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
         self.fields += 1;
         self.bytes += name.len() + value.len() + OVERHEAD;
@@ -82,8 +90,9 @@ impl Answers {
             return None;
         }
         if name == b":status" && self.block == Some(Block::Response) && self.fields == 1 {
-            let status = std::str::from_utf8(value).ok().filter(|v| v.len() == 3)?.parse().ok()?;
-            (100..=999).contains(&status).then(|| self.head.reset(status))?;
+            let [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] = *value else { return None };
+            let status = [a, b, c].iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
+            self.head.reset(status);
             self.has_status = true;
             return Some(());
         }
@@ -125,8 +134,8 @@ impl Answers {
     }
 }
 
-impl Receiver for Answers {
-    type Lane = Outcome;
+impl Receiver for ResponseReader {
+    type Lane = PendingResponse;
 
     fn begin(&mut self, block: Block) {
         *self = Self { head: std::mem::take(&mut self.head), block: Some(block), ..Self::default() };
@@ -138,52 +147,52 @@ impl Receiver for Answers {
         self.is_broken |= !self.is_broken && self.take(field.name, field.value).is_none();
     }
 
-    fn request(&mut self, _: u32, _: bool) -> Result<Outcome, Flaw> {
+    fn request(&mut self, _: u32, _: bool) -> Result<PendingResponse, Flaw> {
         Err(Flaw::Connection(Code::PROTOCOL_ERROR))
     }
 
-    fn response(&mut self, outcome: &mut Outcome, ends: bool) -> Result<bool, Flaw> {
+    fn response(&mut self, response: &mut PendingResponse, ends: bool) -> Result<bool, Flaw> {
         // 101 has no meaning here (RFC 9113 §8.6).
         if self.is_broken || !self.has_status || self.head.status == 101 {
             return Err(Flaw::Stream(Code::PROTOCOL_ERROR));
         }
-        self.head.framing = self.framing(outcome.method, ends);
+        self.head.framing = self.framing(response.method, ends);
         self.head.version = Version::Http2;
         let is_interim = self.head.is_interim();
         let head = std::mem::take(&mut self.head);
         if is_interim {
-            if outcome.interim.len() > usize::from(MAX_INTERIM) {
+            if response.interim.len() > usize::from(MAX_INTERIM) {
                 return Err(Flaw::Stream(Code::ENHANCE_YOUR_CALM));
             }
-            outcome.interim.push_back(head);
+            response.interim.push_back(head);
         } else {
-            outcome.inbox.left = match head.framing {
+            response.inbox.left = match head.framing {
                 ResponseFraming::Length(n) => Some(n),
                 ResponseFraming::None => Some(0),
                 ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
             };
-            outcome.head = Some(head);
+            response.head = Some(head);
         }
         Ok(is_interim)
     }
 
-    fn trailers(&mut self, outcome: &mut Outcome) -> Result<(), Flaw> {
+    fn trailers(&mut self, response: &mut PendingResponse) -> Result<(), Flaw> {
         if self.is_broken {
             return Err(Flaw::Stream(Code::PROTOCOL_ERROR));
         }
-        outcome.trailers = Some(std::mem::take(&mut self.trailers)).filter(|t| !t.is_empty());
+        response.trailers = Some(std::mem::take(&mut self.trailers)).filter(|t| !t.is_empty());
         Ok(())
     }
 
-    fn content(&mut self, outcome: &mut Outcome, bytes: &[u8]) -> Result<(), Flaw> {
-        outcome.inbox.put(bytes)
+    fn content(&mut self, response: &mut PendingResponse, bytes: &[u8]) -> Result<(), Flaw> {
+        response.inbox.put(bytes)
     }
 
-    fn end(&mut self, outcome: &mut Outcome) -> Result<(), Flaw> {
-        outcome.inbox.end()
+    fn end(&mut self, response: &mut PendingResponse) -> Result<(), Flaw> {
+        response.inbox.end()
     }
 
-    fn reset(&mut self, outcome: &mut Outcome, code: Code) {
-        outcome.reset = Some(code);
+    fn reset(&mut self, response: &mut PendingResponse, code: Code) {
+        response.reset.get_or_insert(code);
     }
 }
