@@ -15,6 +15,7 @@ use crate::acme::Change;
 use crate::compile::{Compiled, Purpose, compile};
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
+use crate::services::Serving;
 use crate::{Ground, Origin};
 
 /// How the last reload went.
@@ -47,6 +48,8 @@ pub struct Shared {
     pub status: Mutex<Status>,
     /// Where access-log lines go.
     pub log: Arc<LogControl>,
+    /// The services that are served.
+    pub services: Serving,
 }
 
 impl Shared {
@@ -103,7 +106,7 @@ pub struct Publisher {
     reader: Reader,
     snapshots: watch::Sender<Arc<Snapshot>>,
     shared: Arc<Shared>,
-    serving: Option<Serving>,
+    serving: Option<Current>,
     /// Generations that workers may still hold; dropped here, because freeing a large one takes time.
     old: Vec<Arc<Snapshot>>,
     fixed: Fixed,
@@ -115,7 +118,7 @@ pub struct Publisher {
     tidying: u8,
 }
 
-struct Serving {
+struct Current {
     compiled: Compiled,
     /// Where certificates are got it is compiled anew with those.
     document: Option<Document>,
@@ -303,7 +306,7 @@ impl Publisher {
         self.shared.ground.acme.set_plan(compiled.acme.as_ref());
         self.shared.ground.discovery.set_plan(&compiled.discovery);
         let document = compiled.acme.is_some().then(|| document.clone());
-        self.serving = Some(Serving { compiled, document });
+        self.serving = Some(Current { compiled, document });
         self.shared.update(|s| s.took = started.elapsed());
         Ok(())
     }
@@ -324,7 +327,9 @@ impl Publisher {
             gateway: compiled.gateway.clone(),
             challenges: self.challenges.clone(),
         });
+        let services = compiled.services.clone();
         let before = self.snapshots.send_replace(snapshot);
+        self.shared.services.replace(services);
         self.old.push(before);
         self.tidying = 5;
     }
