@@ -9,7 +9,7 @@ use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
-    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Sockets, proxy_protocol,
+    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Presence, Sockets, proxy_protocol,
 };
 use rustc_hash::FxHashMap;
 
@@ -142,6 +142,8 @@ pub struct Ground {
     pub store: crate::store::Opened,
     /// Certificates that are got.
     pub acme: crate::acme::Acme,
+    /// Where services are, as others say it.
+    pub discovery: crate::discovery::Discovery,
     /// Addresses of host names.
     pub names: crate::resolve::Names,
     /// Counters of the workers themselves.
@@ -169,6 +171,7 @@ impl Ground {
             files: crate::files::Files::default(),
             store: crate::store::Opened::default(),
             acme: crate::acme::Acme::default(),
+            discovery: crate::discovery::Discovery::default(),
             names: crate::resolve::Names::default(),
             worker_stats: Arc::new(WorkerStats::new(workers)),
             pseudonym: format!("menshen-{:08x}", fastrand::u32(..)).into(),
@@ -195,6 +198,7 @@ impl Ground {
             version,
             introduction,
             state: self.states.get(place, || EndpointState::new(self.workers)),
+            presence: Presence::default(),
         })
     }
 

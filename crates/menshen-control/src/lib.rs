@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod acme;
 pub mod admin;
 pub mod compile;
+pub mod discovery;
 pub mod expiry;
 pub mod explain;
 pub mod files;
@@ -20,6 +21,7 @@ pub mod load;
 pub mod metrics;
 pub mod publish;
 pub mod resolve;
+pub mod services;
 pub mod store;
 pub mod watch;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use menshen_control::acme::{self, Change};
 use menshen_control::admin::{self, Order};
+use menshen_control::discovery;
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
 use menshen_control::watch::Watch;
@@ -44,7 +45,9 @@ pub(crate) fn start(
             let shared = publisher.shared().clone();
             let (changes, changed) = mpsc::channel(4);
             let keeper = tokio::spawn(acme::run(shared.clone(), changes));
-            run(publisher, ordered, changed).await;
+            let (sets, sets_changed) = mpsc::channel(1);
+            tokio::spawn(discovery::run(shared.ground.clone(), sets));
+            run(publisher, ordered, changed, sets_changed).await;
             // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
             let _ = tokio::time::timeout(TIDYING, keeper).await;
             acme::let_go(&shared.ground);
@@ -73,6 +76,7 @@ async fn run(
     mut publisher: Publisher,
     mut ordered: mpsc::Receiver<Order>,
     mut certificates_changed: mpsc::Receiver<Change>,
+    mut sets_changed: mpsc::Receiver<()>,
 ) {
     let mut watch = publisher.origin().watched().and_then(|directory| match Watch::start(&directory) {
         Ok(watch) => Some(watch),
@@ -98,6 +102,7 @@ async fn run(
                 None => return,
             },
             Some(change) = certificates_changed.recv() => publisher.apply(change),
+            Some(()) = sets_changed.recv() => publisher.take_discovered(),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),

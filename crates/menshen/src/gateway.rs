@@ -75,7 +75,12 @@ impl Gateway {
         let (log, ends) =
             LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
         let ground = Arc::new(Ground::new(workers).in_folder(origin.folder()));
-        let shared = Arc::new(Shared { ground, status: Default::default(), log: log.control.clone() });
+        let shared = Arc::new(Shared {
+            ground,
+            status: Default::default(),
+            log: log.control.clone(),
+            services: Default::default(),
+        });
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
         let publisher = Publisher::start(origin, first, snapshots, shared.clone())
             .map_err(|problems| problems.with_excerpts().to_string())?;
@@ -111,13 +116,13 @@ impl Gateway {
             control: Some(control),
             log: Some(log),
         };
-        gateway.wait_until_ready();
+        gateway.wait_until_it_serves();
         Ok(gateway)
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_it_serves(&self) {
         let end = Instant::now() + Duration::from_secs(10);
-        while !self.shared.is_ready() && Instant::now() < end {
+        while !self.shared.serves() && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(200));
         }
     }

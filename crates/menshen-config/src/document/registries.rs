@@ -1,0 +1,24 @@
+mod consul;
+mod dns;
+mod eureka;
+
+pub use consul::{Consul, ConsulQuery};
+pub use dns::Dns;
+pub use eureka::{Eureka, EurekaQuery, EurekaRegistration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::span::Spanned;
+
+/// Who can be asked for the endpoints of services, one of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Registries {
+    /// DNS: what differs from the system's settings.
+    pub dns: Dns,
+    /// Eureka.
+    pub eureka: Option<Spanned<Eureka>>,
+    /// Consul.
+    pub consul: Option<Spanned<Consul>>,
+}
