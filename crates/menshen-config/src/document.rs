@@ -9,6 +9,7 @@ mod gateway;
 mod limits;
 mod listener;
 mod named;
+mod overload;
 mod retry;
 mod route;
 mod route_test;
@@ -27,7 +28,10 @@ pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
-pub use retry::{GrpcStatus, Retry};
+pub use overload::{
+    Adaptive, Breaker, Concurrency, ConcurrencyLimit, Hedge, HedgeAfter, Priority, Queue, RoutePriority,
+};
+pub use retry::{BackOff, GrpcStatus, Retry, RetryBudget, RetryOn};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
 pub use route_test::{Expect, RequestLine, RouteTest};
 pub use service::{Balance, Endpoint, Pool, ProxyProtocol, Service, ServiceHost};
