@@ -9,7 +9,8 @@ use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
-    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, ServiceState, Sockets, proxy_protocol,
+    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, ServiceState, Sockets,
+    proxy_protocol,
 };
 use rustc_hash::FxHashMap;
 

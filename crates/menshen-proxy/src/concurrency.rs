@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 
-pub use adaptive::AdaptivePolicy;
 use adaptive::Adaptive;
+pub use adaptive::AdaptivePolicy;
 
 use crate::stats::PerWorker;
 

@@ -156,11 +156,9 @@ impl Failure {
             | Self::BadResponseBody
             | Self::ServiceTruncated
             | Self::ReplyTooLarge => 502,
-            Self::NoEndpoint
-            | Self::Overloaded
-            | Self::Shed
-            | Self::CircuitOpen { .. }
-            | Self::Stopping => 503,
+            Self::NoEndpoint | Self::Overloaded | Self::Shed | Self::CircuitOpen { .. } | Self::Stopping => {
+                503
+            }
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
@@ -309,7 +307,9 @@ impl Failure {
             Self::NoEndpoint => "The service has no endpoint to send to. Try again later.",
             Self::Overloaded => "The service has as many requests as it can take. Try again later.",
             Self::Shed => "The service is busy, and other requests go first. Try again later.",
-            Self::CircuitOpen { .. } => "The service fails at the moment. Try again after the time in Retry-After.",
+            Self::CircuitOpen { .. } => {
+                "The service fails at the moment. Try again after the time in Retry-After."
+            }
             Self::Stopping => "The gateway is stopping. Try again.",
             Self::FilterFailed => "A filter of this route failed.",
             Self::ForwardLoop => "The routes forward to each other without end.",

@@ -54,7 +54,9 @@ impl Usual {
         let now = u64::try_from(at.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
         let next = self.next.load(Ordering::Relaxed);
         let until = now.saturating_add(EACH);
-        if now >= next && self.next.compare_exchange(next, until, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if now >= next
+            && self.next.compare_exchange(next, until, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             self.look(share, stats.iter().map(|cells| &cells.latency));
         }
         let micros = self.micros.load(Ordering::Relaxed);

@@ -237,8 +237,11 @@ mod tests {
     fn what_may_have_been_acted_upon_needs_an_idempotent_method_or_a_key() {
         let mut fields = Fields::new();
         let plain = RetryPolicy::default();
-        let keyed =
-            RetryPolicy { key: Some("idempotency-key".into()), methods: Methods::ALL, ..RetryPolicy::default() };
+        let keyed = RetryPolicy {
+            key: Some("idempotency-key".into()),
+            methods: Methods::ALL,
+            ..RetryPolicy::default()
+        };
         let all = RetryPolicy { methods: Methods::ALL, ..RetryPolicy::default() };
         assert!(plain.may_repeat(Method::Put, &fields) && !plain.may_repeat(Method::Post, &fields));
         assert!(!keyed.may_repeat(Method::Post, &fields) && !all.may_repeat(Method::Post, &fields));

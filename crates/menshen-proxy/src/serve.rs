@@ -14,8 +14,8 @@ use crate::condition::host_of;
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
-use crate::retry::RetryPolicy;
 use crate::reply::Maker;
+use crate::retry::RetryPolicy;
 use crate::routes::{Found, Lookup};
 use crate::service::Service;
 use crate::snapshot::{Action, EncodedSlashes, HostPolicy, Route, RouteId, ServiceId};
@@ -23,9 +23,9 @@ use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
 use again::Tries;
 pub(crate) use guard::Pass;
-use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;

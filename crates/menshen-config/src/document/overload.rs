@@ -22,7 +22,7 @@ pub struct Breaker {
     /// So many of them must have failed. Default: `50%`.
     pub errors: Option<Percent>,
     /// How long the service is not asked then; after that one request tries. Default: `5s`.
-    pub sleep: Option<Duration>,
+    pub open_for: Option<Duration>,
     /// Statuses of the service that are failures too: `5xx`, `gateway-error` or numbers. No answer is always one.
     /// Default: none.
     pub on: OneOrMany<Spanned<RetryOn>>,
@@ -58,8 +58,10 @@ impl FromText for HedgeAfter {
         let is_number = percent.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         match percent.parse::<f64>() {
             Ok(percent) if is_number && (50.0..100.0).contains(&percent) => Ok(Self::Quantile(percent)),
-            _ => Err(Refusal::new(format!("`{text}` is not a quantile"))
-                .hint("quantiles are `p50` to `p99.9`")),
+            _ => {
+                Err(Refusal::new(format!("`{text}` is not a quantile"))
+                    .hint("quantiles are `p50` to `p99.9`"))
+            }
         }
     }
 }
@@ -151,9 +153,10 @@ impl<'de> Deserialize<'de> for Concurrency {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Concurrency, E> {
                 match text {
-                    "adaptive" => {
-                        Ok(Concurrency { limit: ConcurrencyLimit::Adaptive(Adaptive::default()), queue: None })
-                    }
+                    "adaptive" => Ok(Concurrency {
+                        limit: ConcurrencyLimit::Adaptive(Adaptive::default()),
+                        queue: None,
+                    }),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
                 }
             }

@@ -118,7 +118,7 @@ pub(super) fn breaker(written: &Breaker, at: Span, path: &Path, problems: &mut P
         window: seconds,
         requests: written.requests.map_or(20, u64::from).max(1),
         errors: written.errors.map_or(0.5, |share| share.fraction()),
-        sleep: written.sleep.map_or(Duration::from_secs(5), |d| d.0),
+        sleep: written.open_for.map_or(Duration::from_secs(5), |d| d.0),
     }
 }
 

@@ -144,9 +144,10 @@ impl Plan {
             idle_connections: pool.idle.map_or(IDLE, |n| n.0 as usize),
             idle_timeout: pool.idle_for.map_or(IDLE_FOR, |d| d.0),
             max_age: pool.max_age.map_or(MAX_AGE, |b| b.bound().map_or(Duration::MAX / 4, |d| d.0)),
-            breaker: written.breaker.as_ref().map(|breaker| {
-                overload::breaker(breaker, self.at, &path.clone().key("breaker"), problems)
-            }),
+            breaker: written
+                .breaker
+                .as_ref()
+                .map(|breaker| overload::breaker(breaker, self.at, &path.clone().key("breaker"), problems)),
             concurrency: written.concurrency.as_ref().map(|concurrency| {
                 overload::concurrency(concurrency, concurrency.span, &path.key("concurrency"), problems)
             }),

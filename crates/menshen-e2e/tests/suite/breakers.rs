@@ -10,7 +10,7 @@ const DOCUMENT: &str = "
       admin: 127.0.0.1:0
       workers: 2
     services:
-      s: { endpoints: ['{origin}'], breaker: { requests: 10, sleep: 1s, on: 5xx } }
+      s: { endpoints: ['{origin}'], breaker: { requests: 10, open-for: 1s, on: 5xx } }
     routes:
       plain: { match: /**, to: s }
       kind: { match: /kind, to: s, filters: [ { fallback: { on: [circuit-open], respond: { body: later } } } ] }
@@ -39,7 +39,10 @@ fn it_opens_tries_one_request_and_closes() {
         assert_eq!(client.get("/").outcome(), "500 ");
     }
     let response = client.get("/");
-    assert_eq!((response.outcome().as_str(), response.fields.get("retry-after")), ("503 circuit-open", Some("1")));
+    assert_eq!(
+        (response.outcome().as_str(), response.fields.get("retry-after")),
+        ("503 circuit-open", Some("1"))
+    );
     assert_eq!((origin.requests().len(), circuit(&gateway)), (10, 1));
     assert_eq!(client.get("/kind").text(), "later");
     // The trial fails: open for another sleep.
@@ -55,7 +58,7 @@ fn it_opens_tries_one_request_and_closes() {
 #[test]
 fn an_open_circuit_survives_a_reload() {
     let origin = moody(&Arc::new(AtomicBool::new(true)));
-    let document = DOCUMENT.replace("sleep: 1s", "sleep: 1h");
+    let document = DOCUMENT.replace("open-for: 1s", "open-for: 1h");
     let gateway = TestGateway::start(&document, &[&origin]);
     let mut client = Client::of(&gateway);
     for _ in 0..10 {

@@ -170,8 +170,7 @@ mod tests {
         let (state, queues, one) = (Arc::new(ServiceState::new(1)), Queues::default(), policy(1));
         let permit = state.permit(&one, Priority::Normal);
         let enter = |priority| queues.enter(&state, QUEUE, priority, 0).unwrap();
-        let (first, second, high) =
-            (enter(Priority::Normal), enter(Priority::Normal), enter(Priority::High));
+        let (first, second, high) = (enter(Priority::Normal), enter(Priority::Normal), enter(Priority::High));
         drop(permit);
         assert!(poll(&first, &one).is_none() && poll(&second, &one).is_none());
         let permit = poll(&high, &one);

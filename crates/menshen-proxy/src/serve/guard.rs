@@ -86,8 +86,7 @@ async fn permit<D: Downstream>(
         Err(failure) => return Err(failure),
     };
     granted.ok_or_else(|| {
-        let is_shed =
-            priority == Priority::Low && service.state.in_flight() < service.state.limit(policy);
+        let is_shed = priority == Priority::Low && service.state.in_flight() < service.state.limit(policy);
         let failure = if is_shed { Failure::Shed } else { Failure::Overloaded };
         count(cells(service, exchange), |cells| match is_shed {
             true => cells.shed.add(1),

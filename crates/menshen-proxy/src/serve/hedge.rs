@@ -93,9 +93,7 @@ pub(super) async fn race<D: Downstream>(
                     result => return Poll::Ready(First::Won(result)),
                 }
             }
-            if !is_lost
-                && let Poll::Ready(result) = second.as_mut().poll(cx)
-            {
+            if !is_lost && let Poll::Ready(result) = second.as_mut().poll(cx) {
                 match (result, failed) {
                     (Ok(answer), _) => return Poll::Ready(First::Lost(answer)),
                     (Err(_), Some(failure)) => return Poll::Ready(First::Won(Err(failure))),
