@@ -21,7 +21,7 @@ fn start(hedge: &str, origins: &[&Origin]) -> TestGateway {
         gateway:
           admin: 127.0.0.1:0
         services: {{ s: {{ endpoints: ['{{origin-1}}', '{{origin-2}}'], hedge: {hedge} }} }}
-        routes: {{ all: {{ match: /**, to: s, timeouts: {{ first-byte: 1s }}, retry: {{ attempts-field: on }} }} }}
+        routes: {{ all: {{ match: /**, to: s, timeouts: {{ first-byte: 3s }}, retry: {{ attempts-field: on }} }} }}
         "
     );
     TestGateway::start(&document, origins)
@@ -35,7 +35,7 @@ fn counted(gateway: &TestGateway, name: &str) -> u64 {
 fn the_answer_that_comes_first_counts_and_the_other_attempt_is_ended_at_once() {
     let given_up = Arc::new(AtomicUsize::new(0));
     let (slow, quick) = (hanging(&given_up), Origin::echo());
-    let gateway = start("{ after: 50ms, at-most: 100% }", &[&slow, &quick]);
+    let gateway = start("{ after: 400ms, at-most: 100% }", &[&slow, &quick]);
     let mut client = Client::of(&gateway);
     for _ in 0..6 {
         let response = client.get("/a");
@@ -50,7 +50,7 @@ fn the_answer_that_comes_first_counts_and_the_other_attempt_is_ended_at_once() {
 #[test]
 fn a_first_attempt_that_answers_in_time_is_the_only_one() {
     let (a, b) = (Origin::echo(), Origin::echo());
-    let gateway = start("{ after: 5s, at-most: 100% }", &[&a, &b]);
+    let gateway = start("{ after: 20s, at-most: 100% }", &[&a, &b]);
     let mut client = Client::of(&gateway);
     for _ in 0..10 {
         assert_eq!(client.get("/").fields.get("x-menshen-attempts"), Some("1"));
@@ -71,7 +71,7 @@ fn what_changes_something_is_never_made_twice() {
 #[test]
 fn no_more_than_a_share_is_made_twice() {
     let answer = |_: &menshen_e2e::Request| {
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::thread::sleep(std::time::Duration::from_millis(60));
         reply("slow")
     };
     let (a, b) = (Origin::answering(answer), Origin::answering(answer));

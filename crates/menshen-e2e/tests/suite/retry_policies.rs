@@ -97,12 +97,12 @@ fn an_attempt_that_takes_too_long_is_given_up_for_another() {
         hanging.pass();
     });
     let good = Origin::echo();
-    let gateway = start("{ on: timeout, per-try: 100ms }", &[&slow, &good]);
+    let gateway = start("{ on: timeout, per-try: 500ms }", &[&slow, &good]);
     let mut client = Client::of(&gateway);
     for _ in 0..4 {
         let begun = Instant::now();
         assert_eq!(client.get("/").outcome(), "200 ");
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
     gate.open_for(99);
 }
@@ -123,7 +123,7 @@ fn the_time_of_the_whole_request_bounds_all_attempts() {
     );
     let begun = Instant::now();
     assert_eq!(Client::of(&gateway).get("/").outcome(), "503 ", "the last answer is better than none");
-    assert!(begun.elapsed() < Duration::from_millis(600));
+    assert!(begun.elapsed() < Duration::from_secs(2));
     assert!(origin.requests().len() < 10);
 }
 

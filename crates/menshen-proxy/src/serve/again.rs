@@ -79,7 +79,7 @@ fn cause_of_answer(answer: &Answer, exchange: &Exchange, policy: &RetryPolicy) -
     if policy.statuses.has(answer.reply.head.status) {
         return Some(Cause::Status);
     }
-    if policy.grpc.is_empty() || !exchange.is_call {
+    if policy.grpc.is_empty() {
         return None;
     }
     // Nothing but a status: what came before it cannot be taken back.
@@ -106,9 +106,10 @@ pub(super) async fn prepare<'s, D: Downstream>(
     let worker = live.worker();
     let Some(endpoint) = service.pick(&live, Some(exchange), tries.failed()) else { return Ok(None) };
     let must_wait = matches!(cause, Cause::Status | Cause::Grpc) || tries.failed().contains(&endpoint.id);
-    let pause = if must_wait { chance(policy.pause(tries.count), worker.random()) } else { Duration::ZERO };
+    let longest = if must_wait { policy.pause(tries.count) } else { Duration::ZERO };
     let now = worker.now();
-    if total_end(exchange).is_some_and(|end| now + pause >= end) {
+    // Whoever came so late would not be told what was wrong, but that the time is over.
+    if total_end(exchange).is_some_and(|end| now + longest >= end) {
         return Ok(None);
     }
     let (cells, window) = (service.stats.of(worker.index), &service.state.window);
@@ -119,8 +120,8 @@ pub(super) async fn prepare<'s, D: Downstream>(
     window.add(worker.index, Event::Retry, now);
     guard::count(cells, |cells| cells.retries.get(cause as usize).map_or((), |count| count.add(1)));
     exchange.wants_new_connection |= cause == Cause::Reset;
-    if pause > Duration::ZERO {
-        wait(client, now + pause).await?;
+    if longest > Duration::ZERO {
+        wait(client, now + chance(longest, worker.random())).await?;
     }
     exchange.grpc_status.set(None);
     Ok(Some(endpoint))
