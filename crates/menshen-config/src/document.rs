@@ -11,6 +11,7 @@ mod gateway;
 mod limits;
 mod listener;
 mod named;
+mod overload;
 mod registries;
 mod retry;
 mod route;
@@ -32,8 +33,11 @@ pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
+pub use overload::{
+    Adaptive, Breaker, Concurrency, ConcurrencyLimit, Hedge, HedgeAfter, Priority, Queue, RoutePriority,
+};
 pub use registries::{Consul, ConsulQuery, Dns, Eureka, EurekaQuery, EurekaRegistration, Registries};
-pub use retry::{GrpcStatus, Retry};
+pub use retry::{BackOff, GrpcStatus, Retry, RetryBudget, RetryOn};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
 pub use route_test::{Expect, RequestLine, RouteTest};
 pub use service::{Balance, Endpoint, Pool, ProxyProtocol, Service, ServiceHost};

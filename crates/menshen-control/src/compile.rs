@@ -6,6 +6,7 @@ mod chain;
 mod listener;
 mod matching;
 mod order;
+mod overload;
 mod route;
 mod service;
 mod settings;

@@ -9,7 +9,8 @@ use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
-    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Presence, Sockets, proxy_protocol,
+    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Presence, ServiceState, Sockets,
+    proxy_protocol,
 };
 use rustc_hash::FxHashMap;
 
@@ -124,6 +125,8 @@ pub struct Ground {
     pub routes: Lasting<Box<str>, RouteStats>,
     /// Counters of services by name.
     pub services: Lasting<Box<str>, ServiceStats>,
+    /// What is known of services by experience, by name.
+    pub service_states: Lasting<Box<str>, ServiceState>,
     /// Counters of filters by id.
     pub steps: Lasting<Box<str>, StepStats>,
     /// Run-time switches of filters by id.
@@ -162,6 +165,7 @@ impl Ground {
             sockets: Lasting::default(),
             routes: Lasting::default(),
             services: Lasting::default(),
+            service_states: Lasting::default(),
             steps: Lasting::default(),
             switches: Lasting::default(),
             endpoints: Lasting::default(),
@@ -208,6 +212,7 @@ impl Ground {
         self.sockets.sweep();
         self.routes.sweep();
         self.services.sweep();
+        self.service_states.sweep();
         self.steps.sweep();
         // What an operator turned off stays off, also if the filter is away for a while.
         self.switches.sweep_but(Switch::is_off);

@@ -2,6 +2,7 @@
 //! codes, never what a client sent.
 
 mod discovery;
+mod overload;
 
 use std::collections::BTreeMap;
 use std::fmt::Error;
@@ -42,6 +43,7 @@ impl Collector for All {
         self.routes(&mut out)?;
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
+        self.overload(&mut out)?;
         self.filters(&mut out)?;
         self.config(&mut out)
     }

@@ -10,9 +10,9 @@ use menshen_proxy::http1::{HeadLimits, Underscores};
 use menshen_proxy::routes::RouteTable;
 use menshen_proxy::stats::{RouteStats, StepStats};
 use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, GrpcStatuses, HostPolicy,
-    Listener, ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot,
-    Sockets, Timeouts, UnixAccess,
+    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
+    ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets,
+    Timeouts, UnixAccess,
 };
 
 use crate::{Keep, Setup, find};
@@ -56,7 +56,8 @@ impl Try {
             timeouts: Timeouts::default(),
             body_limit: u64::MAX,
             encoded_slashes: EncodedSlashes::default(),
-            retry: GrpcStatuses::default(),
+            retry: menshen_proxy::retry::RetryPolicy::shared(),
+            priority: menshen_proxy::RoutePriority::default(),
             trailers: Box::default(),
             stats: Arc::new(RouteStats::new(1)),
         };

@@ -16,6 +16,7 @@ use crate::grpc::GrpcStatus;
 use crate::kept::Kept;
 use crate::notes::Notes;
 use crate::proxy_protocol::Addresses;
+use crate::serve::Pass;
 use crate::snapshot::{Route, RouteId};
 use crate::target::Target;
 use crate::tls::TlsFacts;
@@ -166,6 +167,12 @@ pub struct Exchange {
     pub timeouts: crate::Timeouts,
     /// What the service is asked for, where a filter translates the request.
     pub translation: Option<Box<Translation>>,
+    /// When the attempt under way must have brought the head of an answer.
+    pub(crate) try_end: Option<Instant>,
+    /// An idle connection turned out to be dead: the next attempt makes a new one.
+    pub(crate) wants_new_connection: bool,
+    /// That this request may be under way at its service.
+    pub(crate) pass: Option<Box<Pass>>,
     /// Request content that can be sent again.
     pub(crate) kept: Option<Box<Kept>>,
     /// It is a call of gRPC, also one from a browser.
@@ -202,6 +209,9 @@ impl Exchange {
             body_limit: u64::MAX,
             timeouts: crate::Timeouts::default(),
             translation: None,
+            try_end: None,
+            wants_new_connection: false,
+            pass: None,
             kept: None,
             is_call: false,
             grpc_status: Cell::new(None),
@@ -235,6 +245,9 @@ impl Exchange {
         self.trace.clear();
         self.transforms.clear();
         self.translation = None;
+        self.try_end = None;
+        self.wants_new_connection = false;
+        self.pass = None;
         self.kept = None;
         self.is_call = false;
         self.grpc_status.set(None);

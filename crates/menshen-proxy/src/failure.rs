@@ -74,8 +74,15 @@ pub enum Failure {
     WriteTimeout,
     /// The service has no endpoint to send to.
     NoEndpoint,
-    /// The gateway carries as much as it may.
+    /// The service has as many requests as it may, and none of them ended in time.
     Overloaded,
+    /// The service has nearly as many requests as it may, and this one is of low priority.
+    Shed,
+    /// The service failed too often lately; its circuit breaker is open.
+    CircuitOpen {
+        /// Seconds until it is tried again.
+        retry_after: u32,
+    },
     /// The gateway is stopping.
     Stopping,
     /// A filter failed.
@@ -149,7 +156,9 @@ impl Failure {
             | Self::BadResponseBody
             | Self::ServiceTruncated
             | Self::ReplyTooLarge => 502,
-            Self::NoEndpoint | Self::Overloaded | Self::Stopping => 503,
+            Self::NoEndpoint | Self::Overloaded | Self::Shed | Self::CircuitOpen { .. } | Self::Stopping => {
+                503
+            }
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
@@ -183,6 +192,8 @@ impl Failure {
             Self::WriteTimeout => "write-timeout",
             Self::NoEndpoint => "no-endpoint",
             Self::Overloaded => "overloaded",
+            Self::Shed => "shed",
+            Self::CircuitOpen { .. } => "circuit-open",
             Self::Stopping => "stopping",
             Self::FilterFailed => "filter-failed",
             Self::ForwardLoop => "forward-loop",
@@ -230,6 +241,8 @@ impl Failure {
             Self::Loop
             | Self::NoEndpoint
             | Self::Overloaded
+            | Self::Shed
+            | Self::CircuitOpen { .. }
             | Self::Stopping
             | Self::FilterFailed
             | Self::ForwardLoop
@@ -292,7 +305,11 @@ impl Failure {
             Self::ClientGone => "The client closed the connection.",
             Self::WriteTimeout => "The client did not take the answer in time.",
             Self::NoEndpoint => "The service has no endpoint to send to. Try again later.",
-            Self::Overloaded => "The gateway carries as much as it may. Try again later.",
+            Self::Overloaded => "The service has as many requests as it can take. Try again later.",
+            Self::Shed => "The service is busy, and other requests go first. Try again later.",
+            Self::CircuitOpen { .. } => {
+                "The service fails at the moment. Try again after the time in Retry-After."
+            }
             Self::Stopping => "The gateway is stopping. Try again.",
             Self::FilterFailed => "A filter of this route failed.",
             Self::ForwardLoop => "The routes forward to each other without end.",
@@ -319,7 +336,8 @@ impl Failure {
     pub fn retry_after(self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(retry_after),
-            Self::NoEndpoint | Self::Overloaded | Self::Stopping => Some(1),
+            Self::CircuitOpen { retry_after } => Some(retry_after),
+            Self::NoEndpoint | Self::Overloaded | Self::Shed | Self::Stopping => Some(1),
             _ => None,
         }
     }

@@ -7,12 +7,14 @@ mod accept;
 pub mod access_log;
 pub mod balance;
 mod body;
+pub mod breaker;
 mod buffer;
 mod call;
 pub mod chain;
 pub mod challenges;
 pub mod client_address;
 mod clock;
+pub mod concurrency;
 pub mod condition;
 mod connect;
 mod downstream;
@@ -24,6 +26,7 @@ mod forwarding;
 mod grpc;
 mod h1;
 mod h2;
+pub mod hedge;
 mod kept;
 mod listener;
 mod notes;
@@ -33,6 +36,7 @@ pub mod pattern;
 mod pool;
 pub mod proxy_protocol;
 mod reply;
+pub mod retry;
 mod rewrite;
 pub mod routes;
 mod serve;
@@ -50,6 +54,7 @@ pub mod trace;
 mod translation;
 mod wait;
 mod websocket;
+pub mod window;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};
@@ -68,10 +73,10 @@ pub use menshen_http1 as http1;
 pub use notes::Notes;
 pub use reply::{Maker, Reply};
 pub use rewrite::Rewrite;
-pub use service::Service;
+pub use service::{Service, ServiceState};
 pub use snapshot::{
     Action, ClientTimeouts, EncodedSlashes, FixedReply, Forwarding, Gateway, HostPolicy, Listener,
-    ListenerLimits, Route, RouteId, ServiceId, Snapshot, Timeouts,
+    ListenerLimits, Route, RouteId, RoutePriority, ServiceId, Snapshot, Timeouts,
 };
 pub use translation::{Held, Translation};
 pub use worker::{Live, Seat, Wish, run};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
@@ -43,23 +43,25 @@ pub(crate) struct Pools {
 
 impl Pools {
     /// Takes the connection that was used last, if one is still good.
-    pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<Connection> {
+    pub(crate) fn take(&self, endpoint: &Endpoint, now: Instant) -> Option<Connection> {
         let mut pools = self.idle.borrow_mut();
         let pool = pools.get_mut(&endpoint.id)?;
         while let Some(mut idle) = pool.idle.pop() {
-            if idle.connection.stream.is_quiet() {
+            if now < idle.until && idle.connection.stream.is_quiet() {
                 return Some(idle.connection);
             }
         }
         None
     }
 
-    /// Keeps a connection for later, unless there are enough or the endpoint has left its service.
+    /// Keeps a connection for later, unless there are enough or the endpoint has left its service; not as long as the
+    /// service says that it does.
     pub(crate) fn give(
         &self,
         service: &Service,
         endpoint: &Arc<Endpoint>,
         connection: Connection,
+        kept_for: Option<Duration>,
         now: Instant,
     ) {
         if endpoint.presence.has_left() {
@@ -68,7 +70,8 @@ impl Pools {
         let mut pools = self.idle.borrow_mut();
         let pool = || Pool { endpoint: endpoint.clone(), idle: Vec::new() };
         let list = &mut pools.entry(endpoint.id).or_insert_with(pool).idle;
-        let until = (now + service.idle_timeout).min(connection.born + service.max_age);
+        let idle = kept_for.map_or(service.idle_timeout, |kept| before(kept).min(service.idle_timeout));
+        let until = (now + idle).min(connection.born + service.max_age);
         if list.len() < service.idle_connections && until > now {
             list.push(Idle { connection, until });
         }
@@ -83,5 +86,38 @@ impl Pools {
             pool.idle.retain_mut(|i| !has_left && now < i.until && i.connection.stream.is_quiet());
         }
         pools.retain(|_, pool| !pool.idle.is_empty());
+    }
+}
+
+/// How long a service says that it keeps an idle connection: `timeout` of a Keep-Alive field (RFC 2068 §19.7.1.1).
+pub(crate) fn announced(field: &[u8]) -> Option<Duration> {
+    let text = std::str::from_utf8(field).ok()?;
+    let parameters = text.split(',').filter_map(|parameter| parameter.trim().split_once('='));
+    let timeout = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?.1;
+    timeout.trim().trim_matches('"').parse().ok().map(Duration::from_secs)
+}
+
+/// A time that is over before this one, so that a request does not cross the close: a second, or half of it.
+fn before(kept: Duration) -> Duration {
+    kept.saturating_sub(Duration::from_secs(1)).max(kept / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_announces_is_read_and_kept_to() {
+        for (field, seconds) in [
+            ("timeout=5, max=100", Some(5)),
+            ("max=100,Timeout = 7", Some(7)),
+            ("max=100, Timeout=\"7\"", Some(7)),
+            ("timeout=soon", None),
+            ("", None),
+        ] {
+            assert_eq!(announced(field.as_bytes()), seconds.map(Duration::from_secs), "{field}");
+        }
+        let millis = |seconds| before(Duration::from_secs(seconds)).as_millis();
+        assert_eq!((millis(5), millis(1), millis(0)), (4_000, 500, 0));
     }
 }

@@ -1,6 +1,8 @@
 //! The life of a request, from its head to its last byte.
 
 mod again;
+mod guard;
+mod hedge;
 
 use std::sync::Arc;
 
@@ -13,19 +15,20 @@ use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
 use crate::reply::Maker;
+use crate::retry::RetryPolicy;
 use crate::routes::{Found, Lookup};
 use crate::service::Service;
-use crate::snapshot::{Action, EncodedSlashes, Route, RouteId, ServiceId};
+use crate::snapshot::{Action, EncodedSlashes, HostPolicy, Route, RouteId, ServiceId};
 use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
 use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
+use again::Tries;
+pub(crate) use guard::Pass;
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
-/// Attempts for one request.
-const MAX_ATTEMPTS: usize = 3;
 
 /// A reply, and the call whose content it carries.
 pub(crate) struct Answer {
@@ -155,10 +158,21 @@ async fn answer<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &L
         answer = recover(exchange, client, live, failure).await;
         below = step;
     }
+    if route.retry.tells && exchange.attempts > 0 {
+        tell_attempts(exchange, &mut answer.reply);
+    }
     if !matches!(answer.reply.body, Body::Streaming) && !carries_head_only(&answer) {
         answer.call = None;
     }
     answer
+}
+
+/// Says how often services were asked.
+fn tell_attempts(exchange: &Exchange, reply: &mut Reply) {
+    const NAME: &[u8] = b"x-menshen-attempts";
+    let fields = &mut reply.head.fields;
+    fields.retain(|field| !field.name.eq_ignore_ascii_case(NAME));
+    fields.append_named(NAME, exchange.attempts.to_string().as_bytes());
 }
 
 /// A service's reply without content still belongs to its call, which gives the connection back.
@@ -186,7 +200,7 @@ async fn act<D: Downstream>(
     }
 }
 
-/// Sends the request to the service, again where that is safe.
+/// Sends the request to the service, as soon as it may go there.
 async fn call_service<D: Downstream>(
     exchange: &mut Exchange,
     client: &mut D,
@@ -196,32 +210,59 @@ async fn call_service<D: Downstream>(
 ) -> Result<Answer, Failure> {
     limit_content(exchange, client)?;
     hold_content(exchange, client).await?;
+    guard::note_request(exchange, service);
+    if service.is_guarded() {
+        // Boxed, as all that the plain path does without: it must not carry its size.
+        Box::pin(guard::enter(exchange, client, service)).await?;
+    }
     let route = live.route(exchange.route);
-    again::keep_content(exchange, route);
-    let mut result = Err(Failure::NoEndpoint);
-    let mut failed = [0; MAX_ATTEMPTS];
-    for tried in 0..MAX_ATTEMPTS {
-        let Some(endpoint) = service.pick(live, Some(exchange), failed.get(..tried).unwrap_or_default())
-        else {
-            break;
-        };
-        if let Some(place) = failed.get_mut(tried) {
-            *place = endpoint.id;
-        }
-        let aim = Aim { service, endpoint, host: &route.host, base };
-        result = attempt(exchange, client, live, &aim).await;
-        match &result {
-            Err(failure) if may_retry(*failure, exchange, client) => {}
-            Ok(answer) if again::may_ask(answer, exchange, route, tried) => {
-                again::pause(exchange, client, tried).await?;
-            }
-            _ => break,
-        }
+    let policy = &*route.retry;
+    again::keep_content(exchange, policy);
+    let way = Way { service, host: &route.host, base };
+    let result = try_endpoints(exchange, client, live, way, policy).await;
+    if exchange.pass.is_some() {
+        guard::report(exchange, service, &result);
     }
     if let Some(kept) = &mut exchange.kept {
         kept.settle();
     }
     result
+}
+
+/// Where a request goes, whatever the endpoint.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    service: &'a Arc<Service>,
+    host: &'a HostPolicy,
+    base: &'a str,
+}
+
+/// Sends the request to one endpoint, and to others where that is safe and sane.
+async fn try_endpoints<D: Downstream>(
+    exchange: &mut Exchange,
+    client: &mut D,
+    live: &Live,
+    Way { service, host, base }: Way<'_>,
+    policy: &RetryPolicy,
+) -> Result<Answer, Failure> {
+    let mut endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
+    let mut tries = Tries::default();
+    loop {
+        tries.note(endpoint);
+        let aim = Aim { service, endpoint, host, base };
+        let result = match &service.hedge {
+            None => attempt(exchange, client, live, &aim).await,
+            Some(policy) => Box::pin(hedge::race(exchange, client, live, &aim, policy)).await,
+        };
+        let Some(cause) = again::cause(&result, exchange, client, policy, &tries) else { return result };
+        match Box::pin(again::prepare(exchange, client, service, policy, (cause, &tries))).await? {
+            Some(next) => endpoint = next,
+            None => return result,
+        }
+        if let Ok(answer) = result {
+            again::let_go(answer, exchange);
+        }
+    }
 }
 
 /// Refuses content that is announced to be too large, and sees to it that other content ends there.
@@ -256,6 +297,7 @@ async fn attempt<D: Downstream>(
     exchange.attempts = exchange.attempts.saturating_add(1);
     exchange.endpoint = Some(endpoint.clone());
     let route = live.route(exchange.route);
+    exchange.try_end = route.retry.per_try.map(|time| live.worker().now() + time);
     if route.chain.has(Phase::Route) {
         route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
     }
@@ -291,20 +333,6 @@ async fn attempt<D: Downstream>(
         return Ok(Answer::made(reply));
     }
     Ok(Answer { reply, call: Some(call) })
-}
-
-/// A request is sent again only if the service cannot have acted on it, or acting twice does no harm.
-fn may_retry<D: Downstream>(failure: Failure, exchange: &Exchange, client: &D) -> bool {
-    use crate::failure::Retry;
-    match failure.retry() {
-        Retry::Never => false,
-        Retry::Always => !content_is_lost(exchange, client),
-        Retry::IfIdempotent => {
-            exchange.request.method().is_idempotent()
-                && !content_is_lost(exchange, client)
-                && exchange.attempts < 2
-        }
-    }
 }
 
 /// True when content was sent that cannot be sent again.
@@ -389,9 +417,19 @@ async fn fall_back<D: Downstream>(
         hold_content(exchange, client).await?;
     }
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
+    guard::note_request(exchange, service);
+    // The other service has nothing to do with it any more.
+    exchange.pass = None;
+    if service.is_guarded() {
+        Box::pin(guard::enter(exchange, client, service)).await?;
+    }
     let endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
-    attempt(exchange, client, live, &aim).await
+    let result = attempt(exchange, client, live, &aim).await;
+    if exchange.pass.is_some() {
+        guard::report(exchange, service, &result);
+    }
+    result
 }
 
 /// Names the methods that would have matched (RFC 9110 §15.5.6).
@@ -409,6 +447,8 @@ fn allow(exchange: &Exchange, live: &Live, reply: &mut Reply) {
 
 /// The last byte has left or the client has gone: `done` filters, counters, log.
 fn done(exchange: &mut Exchange, live: &Live, finished: &Finished) {
+    // Others may wait for this.
+    exchange.pass = None;
     let route = live.route(exchange.route);
     route.chain.done(exchange, finished);
     live.worker().ended(exchange, route, finished);

@@ -27,6 +27,9 @@ pub(crate) fn write_value(out: &mut Vec<u8>, exchange: &Exchange) {
         out.extend_from_slice(b", service;dur=");
         push_millis(out, micros * 1_000);
     }
+    if exchange.attempts > 1 {
+        push_display(out, format_args!(", attempts;desc=\"{}\"", exchange.attempts));
+    }
     for step in exchange.trace.steps() {
         let Some(name) = exchange.live.route(step.route).chain.step(step.step).map(|s| &s.id) else {
             continue;

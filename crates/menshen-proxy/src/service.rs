@@ -1,12 +1,19 @@
 //! A service: a named set of endpoints.
 
+mod state;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::Balance;
+use crate::breaker::BreakerPolicy;
+use crate::concurrency::ConcurrencyPolicy;
 use crate::endpoint::Endpoint;
+use crate::hedge::HedgePolicy;
 use crate::snapshot::HostPolicy;
 use crate::stats::ServiceStats;
+
+pub use state::ServiceState;
 
 /// A named set of endpoints.
 pub struct Service {
@@ -26,6 +33,21 @@ pub struct Service {
     pub idle_timeout: Duration,
     /// How old a connection may get.
     pub max_age: Duration,
+    /// When it is not asked for a while.
+    pub breaker: Option<BreakerPolicy>,
+    /// How many requests may be under way there at once.
+    pub concurrency: Option<ConcurrencyPolicy>,
+    /// When a second attempt is made because the first takes long.
+    pub hedge: Option<HedgePolicy>,
     /// Its counters.
     pub stats: Arc<ServiceStats>,
+    /// What is known of it by experience.
+    pub state: Arc<ServiceState>,
+}
+
+impl Service {
+    /// True when there is something between a request and its endpoints.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.breaker.is_some() || self.concurrency.is_some()
+    }
 }

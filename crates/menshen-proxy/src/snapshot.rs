@@ -9,9 +9,11 @@ use menshen_http1::{FieldName, HeadLimits, Underscores, standard_reason};
 
 use crate::chain::Chain;
 use crate::challenges::Challenges;
+use crate::concurrency::Priority;
 use crate::condition::Condition;
-use crate::grpc::{GrpcStatus, GrpcStatuses};
+use crate::grpc::GrpcStatus;
 use crate::listener::{Sockets, UnixAccess};
+use crate::retry::RetryPolicy;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
 use crate::service::Service;
@@ -204,8 +206,10 @@ pub struct Route {
     pub forwarding: Forwarding,
     /// How long its exchanges may take.
     pub timeouts: Timeouts,
-    /// The statuses of gRPC with which a call is sent again.
-    pub retry: GrpcStatuses,
+    /// When its requests are sent again.
+    pub retry: Arc<RetryPolicy>,
+    /// Who goes first when its service cannot serve all.
+    pub priority: RoutePriority,
     /// The largest request content, in bytes.
     pub body_limit: u64,
     /// Whether `%2F` in the path is passed on.
@@ -214,6 +218,23 @@ pub struct Route {
     pub trailers: Box<[Box<str>]>,
     /// Its counters.
     pub stats: Arc<RouteStats>,
+}
+
+/// The priority of a route's requests.
+#[derive(Clone, Debug, Default)]
+pub struct RoutePriority {
+    /// Where the field does not say otherwise.
+    pub default: Priority,
+    /// A field that names a priority.
+    pub field: Option<Box<str>>,
+}
+
+impl RoutePriority {
+    /// The priority of one request.
+    pub(crate) fn of(&self, exchange: &Exchange) -> Priority {
+        let said = |field: &str| Priority::named(exchange.request.fields.get_named(field.as_bytes())?);
+        self.field.as_deref().and_then(said).unwrap_or(self.default)
+    }
 }
 
 /// What to do with `%2F` in a path.

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::GrpcStatus;
+use crate::retry::Cause;
 use crate::trace::Verdict;
 
 /// A number that one worker adds to and others read.
@@ -160,6 +161,22 @@ pub struct ServiceCells {
     pub reuses: Counter,
     /// Attempts under way now.
     pub active: Counter,
+    /// Requests that were sent again, by [`Cause`](crate::retry::Cause).
+    pub retries: [Counter; Cause::ALL.len()],
+    /// Requests that were not, because the budget was used up.
+    pub over_budget: Counter,
+    /// Second attempts that were made because the first took long.
+    pub hedges: Counter,
+    /// Those of them whose answer came first.
+    pub hedges_won: Counter,
+    /// Requests refused because the circuit was open.
+    pub short_circuited: Counter,
+    /// Requests refused because there were as many as may be.
+    pub overloaded: Counter,
+    /// Requests of low priority refused because there were nearly as many.
+    pub shed: Counter,
+    /// Requests that had to wait for others to end.
+    pub queued: Counter,
     /// Time until the response head.
     pub latency: Latency,
 }

@@ -63,6 +63,14 @@ impl Watch {
         self.wait.is_some()
     }
 
+    /// The end of an attempt, where it is the service that is waited for.
+    fn try_end(&self, exchange: &Exchange) -> Option<Instant> {
+        match self.wait {
+            Some(Wait::Connect | Wait::ServiceWrite | Wait::FirstByte) => exchange.try_end,
+            _ => None,
+        }
+    }
+
     /// Waits for `wait`; `progress` is any number that changes when bytes move.
     pub(crate) fn poll(
         &mut self,
@@ -77,6 +85,7 @@ impl Watch {
             self.progress = progress;
             let until = exchange.live.worker().at_least(wait.limit(exchange));
             let until = total_end(exchange).map_or(until, |end| until.min(end));
+            let until = self.try_end(exchange).map_or(until, |end| until.min(end));
             deadline.set_at(until);
         }
         deadline.poll(cx).map(|()| {
@@ -86,6 +95,7 @@ impl Watch {
     }
 }
 
-fn total_end(exchange: &Exchange) -> Option<Instant> {
+/// When the time of the whole exchange is over.
+pub(crate) fn total_end(exchange: &Exchange) -> Option<Instant> {
     exchange.timeouts.total.map(|total| exchange.started + total)
 }

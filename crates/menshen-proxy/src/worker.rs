@@ -19,6 +19,7 @@ use crate::accept;
 use crate::access_log::{AccessLog, LogEnds};
 use crate::buffer::Buffers;
 use crate::clock::Clock;
+use crate::concurrency::queue::Queues;
 use crate::condition::UnixSeconds;
 use crate::listener::{ListenerAddress, Sockets};
 use crate::pool::Pools;
@@ -65,6 +66,8 @@ pub struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) timers: Rc<Timers>,
     pub(crate) pools: Pools,
+    /// Requests that wait until one more may go to a service.
+    pub(crate) queues: Queues,
     pub(crate) clock: Clock,
     stats: Arc<WorkerStats>,
     log: AccessLog,
@@ -193,6 +196,7 @@ impl Worker {
             buffers: Buffers::default(),
             timers: Timers::new(),
             pools: Pools::default(),
+            queues: Queues::default(),
             clock: Clock::new(),
             log: AccessLog::new(log),
             spare: Spare::default(),

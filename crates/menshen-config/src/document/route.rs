@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::host_name;
-use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RouteTest, Target};
+use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Target};
 use crate::filter::FilterItem;
 use crate::matching::Match;
 use crate::one_or_many::OneOrMany;
@@ -61,9 +61,12 @@ pub struct Route {
     /// How long is waited. Default: what the service says.
     #[serde(default)]
     pub timeouts: Option<Box<CallTimeouts>>,
-    /// When a request is sent again because of the answer. Default: what the service says.
+    /// When a request is sent again. Default: what the service says.
     #[serde(default)]
     pub retry: Option<Box<Retry>>,
+    /// Who goes first when its service cannot serve all: `low`, `normal`, `high`. Default: `normal`.
+    #[serde(default)]
+    pub priority: Option<Box<RoutePriority>>,
     /// The most that is accepted. Default: what the listener says.
     #[serde(default)]
     pub limits: RouteLimits,

@@ -5,7 +5,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Address, CallTimeouts, Discover, Place, Prefix, Protocol, Retry, ServiceTls, Url};
+use super::{
+    Address, Breaker, CallTimeouts, Concurrency, Discover, Hedge, Place, Prefix, Protocol, Retry, ServiceTls,
+    Url,
+};
 use crate::decode::Recovered;
 use crate::quantity::{Bounded, Duration, PerWorker};
 use crate::span::{Span, Spanned};
@@ -30,8 +33,14 @@ pub struct Service {
     pub balance: Balance,
     /// How long is waited for it.
     pub timeouts: CallTimeouts,
-    /// When a request is sent again because of the answer.
+    /// When a request is sent again.
     pub retry: Retry,
+    /// When a second attempt is made because the first takes long.
+    pub hedge: Option<Hedge>,
+    /// When it is not asked for a while.
+    pub breaker: Option<Breaker>,
+    /// How many requests may be under way there at once.
+    pub concurrency: Option<Spanned<Concurrency>>,
     /// Connections that are kept open.
     pub pool: Pool,
     /// The `Host` that it gets to see. Default: `keep`.
@@ -71,9 +80,19 @@ struct Long {
     /// How long is waited for it. Default: that of the listener.
     #[serde(default)]
     timeouts: CallTimeouts,
-    /// When a request is sent again because of the answer. Default: never.
+    /// When a request is sent again.
     #[serde(default)]
     retry: Retry,
+    /// When a second attempt is made because the first takes long. Default: never.
+    #[serde(default)]
+    hedge: Option<Hedge>,
+    /// When it is not asked for a while because it fails too often. Default: never.
+    #[serde(default)]
+    breaker: Option<Breaker>,
+    /// How many requests may be under way there at once, over all workers: a number, `adaptive`, or more in a map.
+    /// Default: any number.
+    #[serde(default)]
+    concurrency: Option<Spanned<Concurrency>>,
     /// Connections that are kept open.
     #[serde(default)]
     pool: Pool,
@@ -205,6 +224,9 @@ impl<'de> Deserialize<'de> for Service {
             balance,
             timeouts,
             retry,
+            hedge,
+            breaker,
+            concurrency,
             pool,
             host,
             base,
@@ -234,6 +256,9 @@ impl<'de> Deserialize<'de> for Service {
             balance,
             timeouts,
             retry,
+            hedge,
+            breaker,
+            concurrency,
             pool,
             host,
             base,

@@ -8,9 +8,10 @@ use menshen_config::document::{
 use menshen_config::{Document, Entry, Path, Problems};
 use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
+use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
 use menshen_proxy::stats::RouteStats;
-use menshen_proxy::{Action, EncodedSlashes, GrpcStatuses, HostPolicy, Listener, Rewrite, Route, RouteId};
+use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, RoutePriority};
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
@@ -173,7 +174,8 @@ fn fallback(
         timeouts: settings::timeouts([None, None], [&written.timeouts, &place.document.gateway.timeouts]),
         body_limit: 0,
         encoded_slashes: EncodedSlashes::Allow,
-        retry: GrpcStatuses::default(),
+        retry: RetryPolicy::shared(),
+        priority: RoutePriority::default(),
         trailers: Box::default(),
     }
 }

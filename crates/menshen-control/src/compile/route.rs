@@ -10,6 +10,7 @@ use menshen_config::node::{Key, Value};
 use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span};
 use menshen_proxy::chain::Chain;
 use menshen_proxy::http1::{valid_name, valid_value};
+use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::routes::{Entry as TableEntry, Share};
 use menshen_proxy::stats::RouteStats;
 use menshen_proxy::template::Template;
@@ -17,7 +18,7 @@ use menshen_proxy::{Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, 
 
 use super::chain::{self, Built, Scope};
 use super::listener::Place;
-use super::{matching, settings};
+use super::{matching, overload, settings};
 
 /// The listener a route is behind.
 pub(super) struct Behind<'a> {
@@ -43,8 +44,11 @@ pub(super) fn compile(
         [written.timeouts.as_deref(), service.and_then(|s| place.services.timeouts(s))],
         [&behind.listener.timeouts, &gateway.timeouts],
     );
-    let retry = written.retry.as_deref().or_else(|| service.and_then(|s| place.services.retry(s)));
-    let retry = retry.map(settings::retry).unwrap_or_default();
+    let retry = match &written.retry {
+        Some(retry) => overload::retry(retry, written.matches.span, &path.key("retry"), problems),
+        None => service.map_or_else(RetryPolicy::shared, |s| place.services.retry(s, problems)),
+    };
+    let priority = written.priority.as_deref().map(|p| overload::priority(p, &path, problems));
     let host = match written.host.as_ref().map(|h| &h.value) {
         Some(RouteHost::Keep) => HostPolicy::Keep,
         Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
@@ -61,6 +65,7 @@ pub(super) fn compile(
         forwarding: settings::forwarding([&written.forwarded, &gateway.forwarded]),
         timeouts,
         retry,
+        priority: priority.unwrap_or_default(),
         body_limit: settings::body_limit(written.limits.body, [&behind.listener.limits, &gateway.limits]),
         encoded_slashes: match written.encoded_slashes {
             WrittenSlashes::Refuse => EncodedSlashes::Refuse,

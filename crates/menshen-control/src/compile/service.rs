@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use menshen_config::document::{
     Address, Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol,
-    ProxyProtocol, Retry, Service as Written, ServiceHost, Url,
+    ProxyProtocol, Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span, Spanned};
 use menshen_proxy::balance::{Balance, Method};
+use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::stats::ServiceStats;
-use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, proxy_protocol};
+use menshen_proxy::{
+    Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, ServiceState, proxy_protocol,
+};
 
 use super::Purpose;
+use super::overload;
 use super::tls::Identity;
 use crate::Ground;
 use crate::discovery::Instance;
@@ -29,6 +33,8 @@ pub(crate) struct Plan {
     name: Box<str>,
     at: Span,
     written: Arc<Written>,
+    /// When its requests are sent again, once a route wanted to know.
+    retry: Option<Arc<RetryPolicy>>,
 }
 
 /// All services of a document by number.
@@ -50,7 +56,7 @@ impl Services {
     fn add(&mut self, name: Box<str>, at: Span, written: Arc<Written>) -> ServiceId {
         let id = ServiceId(u32::try_from(self.plans.len()).unwrap_or(u32::MAX));
         self.numbers.insert(name.clone(), id);
-        self.plans.push(Plan { name, at, written });
+        self.plans.push(Plan { name, at, written, retry: None });
         id
     }
 
@@ -82,8 +88,12 @@ impl Services {
         self.written(id).map(|w| &w.timeouts)
     }
 
-    pub(super) fn retry(&self, id: ServiceId) -> Option<&Retry> {
-        self.written(id).map(|w| &w.retry)
+    /// When requests to a service are sent again: one policy, shared by its routes.
+    pub(super) fn retry(&mut self, id: ServiceId, problems: &mut Problems) -> Arc<RetryPolicy> {
+        let Some(plan) = self.plans.get_mut(id.0 as usize) else { return RetryPolicy::shared() };
+        let path = Path::root().key("services").key(&plan.name).key("retry");
+        let compile = || overload::retry(&plan.written.retry, plan.at, &path, problems);
+        plan.retry.get_or_insert_with(compile).clone()
     }
 
     pub(super) fn host(&self, id: ServiceId) -> HostPolicy {
@@ -135,6 +145,12 @@ impl Plan {
             WrittenBalance::LeastRequests => Method::LeastRequests,
         };
         let pool = &written.pool;
+        if self.retry.is_none() {
+            // No route goes by it; it has to be right all the same.
+            let path = Path::root().key("services").key(&self.name).key("retry");
+            overload::retry(&written.retry, self.at, &path, problems);
+        }
+        let path = Path::root().key("services").key(&self.name);
         Service {
             name: self.name.clone(),
             balance: Balance::new(method, &weights, ground.workers),
@@ -144,7 +160,16 @@ impl Plan {
             idle_connections: pool.idle.map_or(IDLE, |n| n.0 as usize),
             idle_timeout: pool.idle_for.map_or(IDLE_FOR, |d| d.0),
             max_age: pool.max_age.map_or(MAX_AGE, |b| b.bound().map_or(Duration::MAX / 4, |d| d.0)),
+            breaker: written
+                .breaker
+                .as_ref()
+                .map(|breaker| overload::breaker(breaker, self.at, &path.clone().key("breaker"), problems)),
+            concurrency: written.concurrency.as_ref().map(|concurrency| {
+                overload::concurrency(concurrency, concurrency.span, &path.key("concurrency"), problems)
+            }),
+            hedge: written.hedge.as_ref().map(overload::hedge),
             stats: ground.services.get(self.name.clone(), || ServiceStats::new(ground.workers)),
+            state: ground.service_states.get(self.name.clone(), || ServiceState::new(ground.workers)),
         }
     }
 

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use menshen_config::document::{CallTimeouts, Forwarded, Limits, LogTo, Retry, Timeouts as Written};
+use menshen_config::document::{CallTimeouts, Forwarded, Limits, LogTo, Timeouts as Written};
 use menshen_config::quantity::{Bounded, Cidr};
 use menshen_config::{Document, Problems};
 use menshen_proxy::access_log::{Format, MEMBERS};
 use menshen_proxy::http1::HeadLimits;
 use menshen_proxy::template::Template;
-use menshen_proxy::{
-    ClientTimeouts, Forwarding, Gateway, GrpcStatus, GrpcStatuses, ListenerLimits, Timeouts,
-};
+use menshen_proxy::{ClientTimeouts, Forwarding, Gateway, ListenerLimits, Timeouts};
 
 use crate::Ground;
 
@@ -124,11 +122,6 @@ pub(super) fn timeouts(narrow: [Option<&CallTimeouts>; 2], wide: [&Written; 2]) 
         tunnel: bounded([a.tunnel, b.tunnel, c.tunnel, d.tunnel], default.tunnel),
         total: total.and_then(Bounded::bound).map(|t| t.0),
     }
-}
-
-/// The statuses with which a call is sent again.
-pub(super) fn retry(written: &Retry) -> GrpcStatuses {
-    written.grpc_status.iter().filter_map(|status| GrpcStatus::numbered(status.number())).collect()
 }
 
 pub(super) fn forwarding(places: [&Forwarded; 2]) -> Forwarding {

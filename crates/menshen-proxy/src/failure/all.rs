@@ -23,7 +23,7 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 41] {
+fn kinds() -> [Failure; 43] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
@@ -47,6 +47,8 @@ fn kinds() -> [Failure; 41] {
         WriteTimeout,
         NoEndpoint,
         Overloaded,
+        Shed,
+        CircuitOpen { retry_after: 1 },
         Stopping,
         FilterFailed,
         ForwardLoop,

@@ -2,9 +2,9 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use menshen_http1::{Fields, HeadLimits, Parsed, ResponseHead, write};
+use menshen_http1::{FieldName, Fields, HeadLimits, Parsed, ResponseHead, write};
 
 use crate::buffer::{Buffer, Size};
 use crate::call::{Aim, Carrier, MAX_INTERIM, UnderWay, outgoing};
@@ -13,7 +13,7 @@ use crate::downstream::{Content, Downstream};
 use crate::forwarding::{self, Outgoing};
 use crate::h1::inbound::{Inbound, Next};
 use crate::outbound::{COPIED, Outbound};
-use crate::pool::Connection;
+use crate::pool::{self, Connection};
 use crate::snapshot::Route;
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};
@@ -37,6 +37,8 @@ pub(crate) struct H1Call {
     /// it has one deadline.
     received: u64,
     trailers: Option<Fields>,
+    /// How long the service says that it keeps the connection.
+    kept_for: Option<Duration>,
 }
 
 /// How far the request has been sent.
@@ -63,7 +65,8 @@ impl H1Call {
         // Before a connection is taken: a target that cannot be made must not cost one.
         let (content, mut out) = (outgoing(exchange), Outbound::default());
         forwarding::write_request(out.lend(&worker), exchange, route, aim, content)?;
-        let pooled = if aim.endpoint.introduction.is_none() { worker.pools.take(aim.endpoint) } else { None };
+        let may_reuse = aim.endpoint.introduction.is_none() && !exchange.wants_new_connection;
+        let pooled = if may_reuse { worker.pools.take(aim.endpoint, worker.recent()) } else { None };
         let (connection, carrier) = match pooled {
             Some(connection) => (connection, Carrier::Used),
             None => {
@@ -82,6 +85,7 @@ impl H1Call {
             is_upgrade: exchange.request.wants_upgrade,
             received: 0,
             trailers: None,
+            kept_for: None,
             under_way: UnderWay::new(worker, aim, carrier),
         });
         call.final_head(exchange, client, head).await?;
@@ -118,6 +122,7 @@ impl H1Call {
     fn accept(&mut self, head: &mut ResponseHead) {
         self.inbound = Inbound::of_response(head.framing);
         self.response_keeps_alive = head.keep_alive;
+        self.kept_for = head.fields.get(FieldName::KEEP_ALIVE).and_then(pool::announced);
         forwarding::drop_nominated(&mut head.fields);
         let expected = self.inbound.left().unwrap_or(u64::MAX);
         if expected > Size::Medium.bytes() as u64 {
@@ -127,7 +132,6 @@ impl H1Call {
 
     /// A 101 counts only if the client asked for this protocol (RFC 9110 §7.8).
     fn accept_upgrade(&mut self, exchange: &Exchange, head: &ResponseHead) -> Result<(), Failure> {
-        use menshen_http1::FieldName;
         let asked = |token: &[u8]| {
             exchange.request.fields.members(FieldName::UPGRADE).any(|m| m.eq_ignore_ascii_case(token))
         };
@@ -168,7 +172,7 @@ impl H1Call {
                 }
             }
             match self.poll_read(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::ServiceReset)),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(self.broken())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => break,
             }
@@ -178,6 +182,11 @@ impl H1Call {
             return Poll::Ready(Err(Failure::ClientGone));
         }
         watch.poll(cx, wait, self.moved(), client.deadline(), exchange).map(Err)
+    }
+
+    /// Why there will be no answer. A service that took not a byte has seen nothing.
+    fn broken(&self) -> Failure {
+        if self.out.moved() == 0 { Failure::ServiceRefused } else { Failure::ServiceReset }
     }
 
     /// While the request is being sent: who holds it up?
@@ -333,7 +342,7 @@ impl H1Call {
             && self.under_way.endpoint.introduction.is_none();
         if let Some(connection) = self.connection.take().filter(|_| is_clean) {
             let UnderWay { worker, service, endpoint } = &self.under_way;
-            worker.pools.give(service, endpoint, connection, worker.recent());
+            worker.pools.give(service, endpoint, connection, self.kept_for, worker.recent());
         }
     }
 }
