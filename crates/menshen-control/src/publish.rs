@@ -315,6 +315,7 @@ impl Publisher {
             challenges: self.challenges.clone(),
         });
         let before = self.snapshots.send_replace(snapshot);
+        self.shared.ground.health.watch(compiled.plans.watched(&compiled.services));
         self.old.push(before);
         self.tidying = 5;
     }

@@ -74,6 +74,8 @@ pub enum Failure {
     WriteTimeout,
     /// The service has no endpoint to send to.
     NoEndpoint,
+    /// None of the service's endpoints is well.
+    NoHealthyEndpoint,
     /// The gateway carries as much as it may.
     Overloaded,
     /// The gateway is stopping.
@@ -149,7 +151,7 @@ impl Failure {
             | Self::BadResponseBody
             | Self::ServiceTruncated
             | Self::ReplyTooLarge => 502,
-            Self::NoEndpoint | Self::Overloaded | Self::Stopping => 503,
+            Self::NoEndpoint | Self::NoHealthyEndpoint | Self::Overloaded | Self::Stopping => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
@@ -182,6 +184,7 @@ impl Failure {
             Self::ClientGone => "client-gone",
             Self::WriteTimeout => "write-timeout",
             Self::NoEndpoint => "no-endpoint",
+            Self::NoHealthyEndpoint => "no-healthy-endpoint",
             Self::Overloaded => "overloaded",
             Self::Stopping => "stopping",
             Self::FilterFailed => "filter-failed",
@@ -248,7 +251,8 @@ impl Failure {
             | Self::ReplyTooLarge
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
-            | Self::TotalTimeout => Blame::Service,
+            | Self::TotalTimeout
+            | Self::NoHealthyEndpoint => Blame::Service,
         }
     }
 
@@ -292,6 +296,7 @@ impl Failure {
             Self::ClientGone => "The client closed the connection.",
             Self::WriteTimeout => "The client did not take the answer in time.",
             Self::NoEndpoint => "The service has no endpoint to send to. Try again later.",
+            Self::NoHealthyEndpoint => "No endpoint of the service is well. Try again later.",
             Self::Overloaded => "The gateway carries as much as it may. Try again later.",
             Self::Stopping => "The gateway is stopping. Try again.",
             Self::FilterFailed => "A filter of this route failed.",
@@ -319,7 +324,7 @@ impl Failure {
     pub fn retry_after(self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(retry_after),
-            Self::NoEndpoint | Self::Overloaded | Self::Stopping => Some(1),
+            Self::NoEndpoint | Self::NoHealthyEndpoint | Self::Overloaded | Self::Stopping => Some(1),
             _ => None,
         }
     }

@@ -24,8 +24,11 @@ mod forwarding;
 mod grpc;
 mod h1;
 mod h2;
+pub mod health;
 mod kept;
+mod latency;
 mod listener;
+pub mod moment;
 mod notes;
 mod outbound;
 mod panics;
@@ -53,7 +56,7 @@ mod websocket;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};
-pub use endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion};
+pub use endpoint::{Answers, Endpoint, EndpointAddress, EndpointState, HttpVersion};
 pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
 pub use failure::{Blame, Failure, Retry};
 pub use filter::{
@@ -63,6 +66,7 @@ pub use grpc::{
     GrpcStatus, GrpcStatuses, is_call as is_grpc_call, is_grpc, limit as limit_call, limit_by_caller,
     set_status as set_grpc_status,
 };
+pub use latency::PeakLatency;
 pub use listener::{ListenerAddress, Sockets, UnixAccess};
 pub use menshen_http1 as http1;
 pub use notes::Notes;

@@ -12,6 +12,7 @@ use crate::condition::host_of;
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
+use crate::health::Outcome;
 use crate::reply::Maker;
 use crate::routes::{Found, Lookup};
 use crate::service::Service;
@@ -20,7 +21,7 @@ use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
-use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, moment, translation};
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
@@ -196,7 +197,7 @@ async fn call_service<D: Downstream>(
     hold_content(exchange, client).await?;
     let route = live.route(exchange.route);
     again::keep_content(exchange, route);
-    let mut result = Err(Failure::NoEndpoint);
+    let mut result = Err(service.nobody());
     let mut failed = [0; MAX_ATTEMPTS];
     for tried in 0..MAX_ATTEMPTS {
         let Some(endpoint) = service.pick(live, Some(exchange), failed.get(..tried).unwrap_or_default())
@@ -268,14 +269,20 @@ async fn attempt<D: Downstream>(
             if let Some(cells) = cells {
                 cells.failures.add(1);
             }
+            let micros = moment::of(live.worker().now().saturating_duration_since(sent_at));
+            service.observe(live, endpoint, Outcome::Failed(failure), micros);
             return Err(failure);
         }
     };
     let now = exchange.micros();
     exchange.service_micros = Some(now);
+    let micros = now.saturating_sub(moment::of(sent_at.saturating_duration_since(exchange.started)));
     if let Some(cells) = cells {
-        let before = sent_at.saturating_duration_since(exchange.started).as_micros();
-        cells.latency.record(now.saturating_sub(u64::try_from(before).unwrap_or(0)));
+        cells.latency.record(micros);
+    }
+    service.observe(live, endpoint, Outcome::Answered(reply.head.status), micros);
+    if let Some(sticky) = service.balance.sticky() {
+        sticky.mark(exchange, endpoint, &mut reply);
     }
     reply.body = if call.has_content() { Body::Streaming } else { Body::Empty };
     reply.maker = Maker::Service;
@@ -387,7 +394,7 @@ async fn fall_back<D: Downstream>(
         hold_content(exchange, client).await?;
     }
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
-    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
+    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(service.nobody())?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
     attempt(exchange, client, live, &aim).await
 }

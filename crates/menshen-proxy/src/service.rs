@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::balance::Balance;
 use crate::endpoint::Endpoint;
 use crate::snapshot::HostPolicy;
@@ -28,4 +29,11 @@ pub struct Service {
     pub max_age: Duration,
     /// Its counters.
     pub stats: Arc<ServiceStats>,
+}
+
+impl Service {
+    /// Why nobody could be picked.
+    pub(crate) fn nobody(&self) -> Failure {
+        if self.balance.is_empty() { Failure::NoEndpoint } else { Failure::NoHealthyEndpoint }
+    }
 }

@@ -2,21 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
-    Retry, Service as Written, ServiceHost, Url,
+    CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Retry, Service as Written,
+    ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span};
-use menshen_proxy::balance::{Balance, Method};
+use menshen_proxy::balance::Balance;
 use menshen_proxy::stats::ServiceStats;
-use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, proxy_protocol};
+use menshen_proxy::{
+    Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, moment, proxy_protocol,
+};
 
-use super::Purpose;
 use super::tls::Identity;
+use super::{Purpose, balance};
 use crate::Ground;
 use crate::ground::EndpointKey;
+use crate::health::Watched;
 
 const IDLE: usize = 1024;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -35,11 +38,13 @@ pub(crate) struct Plan {
 pub(crate) struct Services {
     plans: Vec<Plan>,
     numbers: HashMap<Box<str>, ServiceId>,
+    /// Where the gateway is.
+    zone: Option<Box<str>>,
 }
 
 impl Services {
     pub(super) fn of(document: &Document) -> Self {
-        let mut services = Self::default();
+        let mut services = Self { zone: balance::zone(document), ..Self::default() };
         for (name, entry) in document.services.iter() {
             services.add(name.into(), entry.at, entry.value.clone());
         }
@@ -96,7 +101,18 @@ impl Services {
         purpose: Purpose,
         problems: &mut Problems,
     ) -> Arc<[Arc<Service>]> {
-        self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
+        let zone = self.zone.as_deref();
+        self.plans.iter().map(|p| Arc::new(p.compile(zone, ground, purpose, problems))).collect()
+    }
+
+    /// These services, which were compiled here, with how their endpoints are checked.
+    pub(crate) fn watched(&self, services: &[Arc<Service>]) -> Arc<[Watched]> {
+        let check = |plan: &Plan| {
+            // All problems were told when it was compiled.
+            balance::check(&plan.written, &plan.path(), &mut Problems::new()).map(Arc::new)
+        };
+        let pairs = self.plans.iter().zip(services);
+        pairs.map(|(plan, service)| Watched { service: service.clone(), check: check(plan) }).collect()
     }
 }
 
@@ -109,19 +125,32 @@ fn host(service: &Written) -> HostPolicy {
 }
 
 impl Plan {
-    fn compile(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Service {
+    fn path(&self) -> Path {
+        Path::root().key("services").key(&self.name)
+    }
+
+    fn compile(
+        &self,
+        zone: Option<&str>,
+        ground: &Ground,
+        purpose: Purpose,
+        problems: &mut Problems,
+    ) -> Service {
         let written = &self.written;
+        let started = moment::micros(Instant::now());
         let endpoints = self.endpoints(ground, purpose, problems);
-        let weights: Vec<u16> = endpoints.iter().map(|e| e.weight).collect();
-        let method = match written.balance {
-            WrittenBalance::RoundRobin => Method::RoundRobin,
-            WrittenBalance::Random => Method::Random,
-            WrittenBalance::LeastRequests => Method::LeastRequests,
-        };
+        // Where all are new, none is newer than the others.
+        if endpoints.iter().all(|e| e.state.health.since() >= started) {
+            endpoints.iter().for_each(|e| e.state.health.settle());
+        }
+        let path = self.path();
+        balance::check(written, &path, problems);
+        let settings = balance::settings(written, zone, (self.at, &path), problems);
+        let state = ground.service_states.get(self.name.clone(), Default::default);
         let pool = &written.pool;
         Service {
             name: self.name.clone(),
-            balance: Balance::new(method, &weights, ground.workers),
+            balance: Balance::new(settings, &endpoints, state, ground.workers),
             endpoints: endpoints.into(),
             base: written.base.0.clone(),
             host: host(written),
@@ -133,7 +162,7 @@ impl Plan {
     }
 
     fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
-        let path = Path::root().key("services").key(&self.name);
+        let path = self.path();
         let protocol = self.written.protocol;
         let version = match protocol {
             Protocol::Http | Protocol::Https => HttpVersion::Http1,
@@ -197,6 +226,8 @@ impl Plan {
                                 authority,
                                 address,
                                 weight,
+                                priority: endpoint.priority,
+                                zone: endpoint.zone.clone(),
                                 version,
                                 introduction,
                                 tls: print,

@@ -23,7 +23,7 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 41] {
+fn kinds() -> [Failure; 42] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
@@ -46,6 +46,7 @@ fn kinds() -> [Failure; 41] {
         ClientGone,
         WriteTimeout,
         NoEndpoint,
+        NoHealthyEndpoint,
         Overloaded,
         Stopping,
         FilterFailed,
