@@ -181,13 +181,23 @@ impl Service {
         exchange: Option<&Exchange>,
         failed: &[u32],
     ) -> Option<&Arc<Endpoint>> {
+        self.pick_at(live.moment(), live, exchange, failed)
+    }
+
+    fn pick_at(
+        &self,
+        now: u64,
+        live: &Live,
+        exchange: Option<&Exchange>,
+        failed: &[u32],
+    ) -> Option<&Arc<Endpoint>> {
         let balance = &self.balance;
         let (level, standing) = balance.level()?;
         let key = match (level.key(), exchange) {
             (Some(key), Some(exchange)) => key.hash(exchange).unwrap_or_else(|| live.random()),
             _ => live.random(),
         };
-        let ask = Ask { live, now: live.moment(), key, failed };
+        let ask = Ask { live, now, key, failed };
         if let (Some(sticky), Some(exchange)) = (&balance.sticky, exchange)
             && let Some(token) = sticky.asked(exchange)
             && let Some(found) = balance.levels.iter().find_map(|l| l.known(token, &ask))
@@ -207,3 +217,6 @@ impl Service {
             .or_else(|| level.pick(&Ask { failed: &[], ..ask }, Standing::Panic, balance.rules))
     }
 }
+
+#[cfg(test)]
+mod tests;

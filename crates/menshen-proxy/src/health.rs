@@ -224,9 +224,19 @@ impl Health {
 impl Service {
     /// Takes in how an attempt went: for ejection, and for methods that go by latency.
     pub(crate) fn observe(&self, live: &Live, endpoint: &Endpoint, outcome: Outcome, micros: u64) {
-        let now = live.moment();
+        self.observe_at(live.moment(), live.worker_index(), endpoint, outcome, micros);
+    }
+
+    pub(crate) fn observe_at(
+        &self,
+        now: u64,
+        worker: usize,
+        endpoint: &Endpoint,
+        outcome: Outcome,
+        micros: u64,
+    ) {
         let state = &endpoint.state;
-        if let Some(seen) = state.answers.of(live.worker_index()) {
+        if let Some(seen) = state.answers.of(worker) {
             seen.count.add(1);
             seen.micros.add(micros);
             seen.failures.add(u64::from(!outcome.is_success()));
