@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Admin, Client, Origin, TestGateway, eventually, reply, reply_with};
+use menshen_e2e::{Admin, Authority, Client, Keeper, Origin, TestGateway, eventually, reply, reply_with};
 
 /// Answers `/health` with this status, everything else with its name.
 fn with_health(name: &'static str, status: &Arc<AtomicU16>) -> Origin {
@@ -220,4 +220,37 @@ fn checks_reach_services_as_requests_do() {
     );
     let _gateway = TestGateway::start(&document, &[]);
     eventually("the socket is asked", || asked.load(Ordering::SeqCst));
+}
+
+/// A service that gets nothing before its checks have passed.
+fn only_checked(settings: &str) -> String {
+    format!(
+        "
+        services:
+          s: {{ endpoints: ['{{origin}}'], panic: 0%, health: {{ get: /health, every: 100ms, start: unhealthy }}, {settings} }}
+        routes: {{ all: {{ match: /**, to: s }} }}
+        "
+    )
+}
+
+#[test]
+fn checks_speak_tls_with_the_settings_of_the_service() {
+    let authority = Authority::new("services");
+    let keeper = Keeper::of(&authority.server(&["127.0.0.1"]));
+    let origin = Origin::answering_over_tls(&keeper, |_| reply("safe"));
+    let files = [("ca.pem", authority.pem()), ("other.pem", Authority::new("others").pem())];
+    let gateway = TestGateway::start_with(&only_checked("tls: { ca: ca.pem }"), &[&origin], &files);
+    eventually("its checks pass", || Client::of(&gateway).get("/").text() == "safe");
+    let gateway = TestGateway::start_with(&only_checked("tls: { ca: other.pem }"), &[&origin], &files);
+    eventually("it is asked", || !origin.failed_handshakes().is_empty());
+    assert_eq!(Client::of(&gateway).get("/").outcome(), "503 no-healthy-endpoint");
+}
+
+#[test]
+fn checks_speak_http2_where_the_service_does() {
+    // Another gateway is a service that speaks HTTP/2 with prior knowledge.
+    let inner = TestGateway::start("routes: { all: { match: /**, to: { respond: { body: inner } } } }", &[]);
+    let document = only_checked("protocol: h2c").replace("{origin}", &inner.address().to_string());
+    let gateway = TestGateway::start(&document, &[]);
+    eventually("its checks pass", || Client::of(&gateway).get("/").text() == "inner");
 }
