@@ -5,9 +5,10 @@ from cases.idle import IDLE
 from cases.pace import FULL, QUICK
 from cases.reload import Reload
 from cases.routes import Routes
+from cases.slow_endpoint import SlowEndpoint
 from cases.stop import Stop
 from cases.throughput import THROUGHPUT
 
-ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack()]}
+ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack(), SlowEndpoint()]}
 
 __all__ = ["ALL", "FULL", "QUICK"]

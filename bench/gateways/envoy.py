@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Upstream, Work
+from gateways.gateway import Front, Gateway, Method, Scene, Upstream, Work
 from kit.places import TOOLS, installed
 
 
 class Envoy(Gateway):
     name = "envoy"
+    scenes = frozenset({Scene.PLAIN, Scene.BALANCE})
+    methods = {Method.ROUND_ROBIN: "ROUND_ROBIN", Method.LEAST_REQUESTS: "LEAST_REQUEST"}
 
     def executable(self) -> Path | None:
         packaged = TOOLS / "envoy" / "_bin" / "envoy"
@@ -17,7 +19,7 @@ class Envoy(Gateway):
         tls = TLS % {"chain": work.identity.chain, "key": work.identity.key} if work.front is Front.TLS else ""
         codec = "HTTP1" if work.front is Front.HTTP1 else "AUTO"
         particulars = {
-            "port": work.port, "origin_port": work.origin_port, "codec": codec, "tls": tls,
+            "port": work.port, "endpoints": endpoints(work), "method": self.methods[work.method], "codec": codec, "tls": tls,
             "upgrades": UPGRADES if work.upstream is Upstream.WEBSOCKET else "",
             "protocol": HTTP2 if work.upstream is Upstream.GRPC else "",
         }  # fmt: skip
@@ -26,6 +28,10 @@ class Envoy(Gateway):
     def command(self, work: Work, folder: Path) -> list:
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
         return [self.executable(), "-c", folder / "envoy.yaml", *options]
+
+
+def endpoints(work: Work) -> str:
+    return "\n".join(ENDPOINT % port for port in work.endpoint_ports or (work.origin_port,))
 
 
 # No request ids and no x-envoy headers, because the others add none either.
@@ -62,6 +68,7 @@ static_resources:
     - name: origin
       type: STATIC
       connect_timeout: 5s
+      lb_policy: %(method)s
 %(protocol)s      circuit_breakers:
         thresholds:
           - { max_connections: 100000, max_pending_requests: 100000, max_requests: 100000, max_retries: 100000 }
@@ -69,9 +76,12 @@ static_resources:
         cluster_name: origin
         endpoints:
           - lb_endpoints:
-              - endpoint:
-                  address: { socket_address: { address: 127.0.0.1, port_value: %(origin_port)d } }
+%(endpoints)s
 """
+
+ENDPOINT = """\
+              - endpoint:
+                  address: { socket_address: { address: 127.0.0.1, port_value: %d } }"""
 
 UPGRADES = """\
                 upgrade_configs: [{ upgrade_type: websocket }]

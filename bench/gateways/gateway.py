@@ -14,7 +14,16 @@ class Scene(enum.Enum):
     PLAIN = "every path goes to the origin"
     FEATURES = "the same, with an access log, metrics and five plain filters"
     GENERATION = "requests and replies carry the generation of the configuration that handled them"
+    BALANCE = "every path goes to one of several endpoints"
     ROUTES = "many routes /r/0, /r/1 and so on; the replies of the last one carry the generation"
+
+
+class Method(enum.Enum):
+    """Which endpoint gets the next request."""
+
+    ROUND_ROBIN = "one after the other"
+    LEAST_REQUESTS = "who has fewest requests under way"
+    PEAK_EWMA = "who will answer first, by its latency"
 
 
 class Front(enum.Enum):
@@ -55,6 +64,8 @@ class Work:
     front: Front = Front.HTTP1
     upstream: Upstream = Upstream.HTTP1
     identity: Identity | None = None
+    endpoint_ports: tuple[int, ...] = ()
+    method: Method = Method.ROUND_ROBIN
 
     @property
     def address(self) -> str:
@@ -76,6 +87,8 @@ class Gateway:
     name: str
     advice = "bench/setup installs it"
     scenes = frozenset({Scene.PLAIN})
+    # What each way to balance is called there.
+    methods: dict[Method, str] = {}
     # The signals for "read your files again" and "finish what you have begun, then go".
     reload_signal = signal.SIGHUP
     stop_signal = signal.SIGTERM

@@ -3,13 +3,14 @@
 import signal
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Scene, Upstream, Work
+from gateways.gateway import Front, Gateway, Method, Scene, Upstream, Work
 from kit.places import installed
 
 
 class HAProxy(Gateway):
     name = "haproxy"
-    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES})
+    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES, Scene.BALANCE})
+    methods = {Method.ROUND_ROBIN: "roundrobin", Method.LEAST_REQUESTS: "leastconn"}
     reload_signal = signal.SIGUSR2
     stop_signal = signal.SIGUSR1
     version_arguments = ["-v"]
@@ -38,7 +39,8 @@ frontend web
 {rules(work, folder)}
     default_backend origin
 backend origin
-    server origin 127.0.0.1:{work.origin_port}{" proto h2" if work.upstream is Upstream.GRPC else ""} pool-max-conn -1 pool-purge-delay 300s
+    balance {self.methods[work.method]}
+{servers(work)}
 """
         files = {"haproxy.cfg": configuration}
         if work.scene is Scene.ROUTES:
@@ -49,6 +51,12 @@ backend origin
     def command(self, work: Work, folder: Path) -> list:
         """As a master with one worker, because that is what can reload."""
         return [self.executable(), "-W", "-f", folder / "haproxy.cfg", "-p", folder / "haproxy.pid"]
+
+
+def servers(work: Work) -> str:
+    settings = f"{' proto h2' if work.upstream is Upstream.GRPC else ''} pool-max-conn -1 pool-purge-delay 300s"
+    ports = work.endpoint_ports or (work.origin_port,)
+    return "\n".join(f"    server origin{port} 127.0.0.1:{port}{settings}" for port in ports)
 
 
 def speaking(work: Work) -> str:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gateways.gateway import Front, Gateway, Scene, Upstream, Work
+from gateways.gateway import Front, Gateway, Method, Scene, Upstream, Work
 from kit.places import built
 
 FIVE_FILTERS = """
@@ -19,6 +19,11 @@ class Menshen(Gateway):
     name = "menshen"
     advice = "cargo build --release -p menshen, or MENSHEN=path"
     scenes = frozenset(Scene)
+    methods = {
+        Method.ROUND_ROBIN: "round-robin",
+        Method.LEAST_REQUESTS: "least-requests",
+        Method.PEAK_EWMA: "peak-ewma",
+    }
 
     def executable(self) -> Path | None:
         chosen = os.environ.get("MENSHEN")
@@ -32,7 +37,7 @@ class Menshen(Gateway):
             "menshen.yaml": f"""\
 gateway: {{ workers: 1, admin: {admin}, access-log: {log} }}
 listeners: {{ web: {{ bind: {work.address}{tls(work)} }} }}
-services: {{ origin: {{ endpoints: [127.0.0.1:{work.origin_port}]{protocol(work)} }} }}
+services: {{ origin: {{ endpoints: [{endpoints(work)}], balance: {self.methods[work.method]}{protocol(work)} }} }}
 routes:
 {routes(work)}
 """
@@ -40,6 +45,10 @@ routes:
 
     def command(self, work: Work, folder: Path) -> list:
         return [self.executable(), "run", "-c", folder / "menshen.yaml"]
+
+
+def endpoints(work: Work) -> str:
+    return ", ".join(f"127.0.0.1:{port}" for port in work.endpoint_ports or (work.origin_port,))
 
 
 def protocol(work: Work) -> str:

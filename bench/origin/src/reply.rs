@@ -7,9 +7,12 @@
 //! | `/delay/MS` | 128 bytes, after so many milliseconds |
 //! | `/stream/MS` | a chunked body for so many milliseconds, one numbered chunk every 100 ms |
 //! | anything else | 128 bytes |
+//!
+//! With a time for one request ("a worker"), anything else is answered one request after the other, each after so long.
 
+use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::request::Head;
 
@@ -33,17 +36,35 @@ pub struct Replies {
     large: Rc<[u8]>,
     /// The head of a chunked reply.
     pub stream_head: Rc<[u8]>,
+    worker: Option<Worker>,
+}
+
+/// Somebody who does one thing after the other.
+struct Worker {
+    takes: Duration,
+    busy_until: Cell<Instant>,
+}
+
+impl Worker {
+    /// How long somebody who asks now has to wait.
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let done = self.busy_until.get().max(now) + self.takes;
+        self.busy_until.set(done);
+        done - now
+    }
 }
 
 impl Replies {
-    /// Builds every reply once.
-    pub fn new() -> Self {
+    /// Builds every reply once. With a time, small ones take so long and are made one after the other.
+    pub fn new(takes: Option<Duration>) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
         Self {
             small: reply(&[b'x'; 128]),
             medium: reply(&[b'x'; 16 * 1024]),
             large: reply(&[b'x'; 256 * 1024]),
             stream_head: head.as_bytes().into(),
+            worker: takes.map(|takes| Worker { takes, busy_until: Cell::new(Instant::now()) }),
         }
     }
 
@@ -53,7 +74,14 @@ impl Replies {
             b"/16k" => Answer::Bytes(self.medium.clone()),
             b"/256k" => Answer::Bytes(self.large.clone()),
             b"/generation" => Answer::Bytes(reply(&padded(head.generation.unwrap_or(b"none")))),
-            path => self.timed(path).unwrap_or_else(|| Answer::Bytes(self.small.clone())),
+            path => self.timed(path).unwrap_or_else(|| self.small()),
+        }
+    }
+
+    fn small(&self) -> Answer {
+        match &self.worker {
+            None => Answer::Bytes(self.small.clone()),
+            Some(worker) => Answer::Later(worker.wait(), self.small.clone()),
         }
     }
 
@@ -94,7 +122,7 @@ mod tests {
 
     fn answer(path: &str) -> Answer {
         let head = Head { path: path.as_bytes(), generation: Some(b"A"), length: 0, body: 0 };
-        Replies::new().answer(&head)
+        Replies::new(None).answer(&head)
     }
 
     #[test]
@@ -113,6 +141,19 @@ mod tests {
         assert!(matches!(answer("/delay/250"), Answer::Later(wait, _) if wait.as_millis() == 250));
         assert!(matches!(answer("/stream/2000"), Answer::Stream(20)));
         assert!(matches!(answer("/stream/soon"), Answer::Bytes(_)));
+    }
+
+    #[test]
+    fn a_worker_does_one_thing_after_the_other() {
+        let replies = Replies::new(Some(Duration::from_secs(1)));
+        let head = Head { path: b"/s", generation: None, length: 0, body: 0 };
+        let waits: Vec<u64> = (0..3)
+            .map(|_| match replies.answer(&head) {
+                Answer::Later(wait, _) => wait.as_secs_f64().round() as u64,
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(waits, [1, 2, 3]);
     }
 
     #[test]

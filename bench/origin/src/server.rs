@@ -15,9 +15,9 @@ use crate::reply::Replies;
 const LISTENER: Token = Token(usize::MAX);
 const SCRATCH: usize = 64 * 1024;
 
-/// Serves `address` until the process is ended.
-pub fn serve(address: SocketAddr) -> io::Result<()> {
-    let mut server = Server::bind(address)?;
+/// Serves `address` until the process is ended; with a time, as somebody who needs so long for each request.
+pub fn serve(address: SocketAddr, takes: Option<Duration>) -> io::Result<()> {
+    let mut server = Server::bind(address, takes)?;
     println!("listening on {}", server.listener.local_addr()?);
     loop {
         server.turn()?;
@@ -36,7 +36,7 @@ struct Server {
 }
 
 impl Server {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
+    fn bind(address: SocketAddr, takes: Option<Duration>) -> io::Result<Self> {
         let socket =
             socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -53,7 +53,7 @@ impl Server {
             connections: Vec::new(),
             free: Vec::new(),
             alarms: BinaryHeap::new(),
-            replies: Replies::new(),
+            replies: Replies::new(takes),
             scratch: vec![0; SCRATCH],
         })
     }

@@ -2,6 +2,7 @@
 //! and the first start.
 
 mod acme;
+mod balance;
 mod chain;
 mod listener;
 mod matching;

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
+use menshen_proxy::health::{Health, ServiceHealth};
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
     Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Presence, ServiceState, Sockets,
-    proxy_protocol,
+    moment, proxy_protocol,
 };
 use rustc_hash::FxHashMap;
 
@@ -85,6 +87,10 @@ pub struct EndpointKey {
     pub address: EndpointAddress,
     /// Its share of the requests.
     pub weight: u16,
+    /// 0 comes first.
+    pub priority: u8,
+    /// Where it is, for methods that go by zone.
+    pub zone: Option<Box<str>>,
     /// Which HTTP it is spoken to in.
     pub version: HttpVersion,
     /// How it is told who the client is.
@@ -135,6 +141,10 @@ pub struct Ground {
     pub endpoints: Lasting<EndpointKey, Endpoint>,
     /// What is known of endpoints by experience, by service, authority and address.
     pub states: Lasting<(Box<str>, Box<str>, EndpointAddress), EndpointState>,
+    /// What the endpoints of a service share, by its name.
+    pub service_health: Lasting<Box<str>, ServiceHealth>,
+    /// Checks of endpoints.
+    pub health: crate::health::Health,
     /// Keys of session tickets by TLS policy: a ticket from before a reload is still good after it.
     pub tickets: Lasting<u64, Tickets>,
     /// Whom services must be certified by and what is shown to them, by fingerprint; sessions with them live here.
@@ -170,6 +180,8 @@ impl Ground {
             switches: Lasting::default(),
             endpoints: Lasting::default(),
             states: Lasting::default(),
+            service_health: Lasting::default(),
+            health: crate::health::Health::default(),
             tickets: Lasting::default(),
             service_tls: Lasting::default(),
             files: crate::files::Files::default(),
@@ -191,17 +203,25 @@ impl Ground {
 
     /// The endpoint with this identity.
     pub fn endpoint(&self, key: EndpointKey, tls: Option<ServiceTls>) -> Arc<Endpoint> {
-        let EndpointKey { service, authority, address, weight, version, introduction, .. } = key.clone();
-        let place = (service, authority.clone(), address.clone());
+        let EndpointKey {
+            service, authority, address, weight, priority, zone, version, introduction, ..
+        } = key.clone();
+        let place = (service.clone(), authority.clone(), address.clone());
+        let state = || {
+            let shared = self.service_health.get(service, Default::default);
+            EndpointState::new(self.workers, Health::new(shared, moment::micros(Instant::now())))
+        };
         self.endpoints.get(key, || Endpoint {
             id: self.next_endpoint.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             authority,
             address,
             weight,
+            priority,
+            zone,
             tls,
             version,
             introduction,
-            state: self.states.get(place, || EndpointState::new(self.workers)),
+            state: self.states.get(place, state),
             presence: Presence::default(),
         })
     }
@@ -218,6 +238,7 @@ impl Ground {
         self.switches.sweep_but(Switch::is_off);
         self.endpoints.sweep();
         self.states.sweep();
+        self.service_health.sweep();
         self.service_tls.sweep();
     }
 }

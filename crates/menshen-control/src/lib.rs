@@ -17,6 +17,7 @@ pub mod explain;
 pub mod files;
 pub mod fixed;
 pub mod ground;
+pub mod health;
 pub mod load;
 pub mod metrics;
 pub mod publish;

@@ -16,6 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::expiry::Expiry;
+use crate::health::Word;
 use crate::publish::Shared;
 
 /// The metrics as OpenMetrics text.
@@ -31,6 +32,9 @@ pub fn text(shared: &Arc<Shared>) -> String {
 #[derive(Debug)]
 struct All(Arc<Shared>);
 
+/// A service with more endpoints has no series for each of them.
+const MOST_ENDPOINTS: usize = 200;
+
 /// For the label set of exemplars, which there are none of.
 type NoLabels = Vec<(&'static str, String)>;
 type Labels<'a> = [(&'static str, String)];
@@ -44,6 +48,7 @@ impl Collector for All {
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
         self.overload(&mut out)?;
+        self.endpoints(&mut out)?;
         self.filters(&mut out)?;
         self.config(&mut out)
     }
@@ -204,6 +209,34 @@ impl All {
         for (name, stats) in &services {
             let cells: Vec<&Latency> = stats.iter().map(|c| &c.latency).collect();
             add_histogram(&mut latency, &[("service", name.to_string())], &cells)?;
+        }
+        Ok(())
+    }
+
+    /// Endpoints by state, and each endpoint as long as there are not too many.
+    fn endpoints(&self, out: &mut DescriptorEncoder) -> Result<(), Error> {
+        let services = self.0.ground.health.standings();
+        let help = "Endpoints of a service by state.";
+        let mut states = family(out, "menshen_service_endpoints", help, MetricType::Gauge)?;
+        for service in &services {
+            for word in Word::ALL {
+                let labels = [("service", service.service.to_string()), ("state", word.as_str().to_owned())];
+                add_gauge(&mut states, &labels, service.count(word))?;
+            }
+        }
+        let help = "1 while an endpoint gets requests; without those of services that have many.";
+        let mut healthy = family(out, "menshen_endpoint_healthy", help, MetricType::Gauge)?;
+        for service in services.iter().filter(|s| s.endpoints.len() <= MOST_ENDPOINTS) {
+            let mut seen = std::collections::BTreeSet::new();
+            // A name with two addresses is two endpoints; a series must not come twice.
+            for endpoint in service.endpoints.iter().filter(|e| seen.insert(&e.address)) {
+                let labels = [
+                    ("service", service.service.to_string()),
+                    ("endpoint", endpoint.authority.to_string()),
+                    ("address", endpoint.address.clone()),
+                ];
+                add_gauge(&mut healthy, &labels, u64::from(endpoint.health == Word::Healthy))?;
+            }
         }
         Ok(())
     }

@@ -329,6 +329,7 @@ impl Publisher {
         });
         let services = compiled.services.clone();
         let before = self.snapshots.send_replace(snapshot);
+        self.shared.ground.health.watch(compiled.plans.watched(&compiled.services));
         self.shared.services.replace(services);
         self.old.push(before);
         self.tidying = 5;

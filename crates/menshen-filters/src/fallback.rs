@@ -84,7 +84,13 @@ impl ErrorFilter for Fallback {
 /// Asking another service is harmless if nobody has seen the request, or may see it twice.
 fn is_harmless(exchange: &Exchange, failure: Failure) -> bool {
     let is_unsent = exchange.attempts == 0
-        || matches!(failure, Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout);
+        || matches!(
+            failure,
+            Failure::NoEndpoint
+                | Failure::NoHealthyEndpoint
+                | Failure::ConnectFailed
+                | Failure::ConnectTimeout
+        );
     is_unsent || exchange.request.method().is_idempotent()
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::health::Health;
+use crate::latency::PeakLatency;
 use crate::proxy_protocol;
 use crate::stats::{Counter, PerWorker};
 use crate::tls::ServiceTls;
@@ -39,6 +41,10 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share of the requests.
     pub weight: u16,
+    /// 0 comes first; the next are for when too few of those before are well.
+    pub priority: u8,
+    /// Where it is, for methods that prefer what is near.
+    pub zone: Option<Box<str>>,
     /// How it is spoken to over TLS, if it is.
     pub tls: Option<ServiceTls>,
     /// Which HTTP it is spoken to in.
@@ -81,12 +87,39 @@ impl Presence {
 pub struct EndpointState {
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
+    /// How attempts went, by worker.
+    pub answers: PerWorker<Answers>,
+    /// How long answers take.
+    pub latency: PeakLatency,
+    /// Whether it is well.
+    pub health: Health,
+}
+
+/// How attempts at an endpoint went.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// How many came to an end.
+    pub count: Counter,
+    /// Those of them that failed, or were answered with a status of 500 or more.
+    pub failures: Counter,
+    /// The time of all until the head of the answer, in microseconds.
+    pub micros: Counter,
 }
 
 impl EndpointState {
     /// Of an endpoint that nobody has asked anything yet.
-    pub fn new(workers: usize) -> Self {
-        Self { in_flight: PerWorker::new(workers) }
+    pub fn new(workers: usize, health: Health) -> Self {
+        Self {
+            in_flight: PerWorker::new(workers),
+            answers: PerWorker::new(workers),
+            latency: PeakLatency::default(),
+            health,
+        }
+    }
+
+    /// Requests under way there.
+    pub fn load(&self) -> u64 {
+        self.in_flight.sum(|c| c)
     }
 }
 

@@ -74,6 +74,8 @@ pub enum Failure {
     WriteTimeout,
     /// The service has no endpoint to send to.
     NoEndpoint,
+    /// None of the service's endpoints is well.
+    NoHealthyEndpoint,
     /// The service has as many requests as it may, and none of them ended in time.
     Overloaded,
     /// The service has nearly as many requests as it may, and this one is of low priority.
@@ -156,9 +158,12 @@ impl Failure {
             | Self::BadResponseBody
             | Self::ServiceTruncated
             | Self::ReplyTooLarge => 502,
-            Self::NoEndpoint | Self::Overloaded | Self::Shed | Self::CircuitOpen { .. } | Self::Stopping => {
-                503
-            }
+            Self::NoEndpoint
+            | Self::NoHealthyEndpoint
+            | Self::Overloaded
+            | Self::Shed
+            | Self::CircuitOpen { .. }
+            | Self::Stopping => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
@@ -191,6 +196,7 @@ impl Failure {
             Self::ClientGone => "client-gone",
             Self::WriteTimeout => "write-timeout",
             Self::NoEndpoint => "no-endpoint",
+            Self::NoHealthyEndpoint => "no-healthy-endpoint",
             Self::Overloaded => "overloaded",
             Self::Shed => "shed",
             Self::CircuitOpen { .. } => "circuit-open",
@@ -261,7 +267,8 @@ impl Failure {
             | Self::ReplyTooLarge
             | Self::FirstByteTimeout
             | Self::BetweenBytesTimeout
-            | Self::TotalTimeout => Blame::Service,
+            | Self::TotalTimeout
+            | Self::NoHealthyEndpoint => Blame::Service,
         }
     }
 
@@ -305,6 +312,7 @@ impl Failure {
             Self::ClientGone => "The client closed the connection.",
             Self::WriteTimeout => "The client did not take the answer in time.",
             Self::NoEndpoint => "The service has no endpoint to send to. Try again later.",
+            Self::NoHealthyEndpoint => "No endpoint of the service is well. Try again later.",
             Self::Overloaded => "The service has as many requests as it can take. Try again later.",
             Self::Shed => "The service is busy, and other requests go first. Try again later.",
             Self::CircuitOpen { .. } => {
@@ -337,7 +345,9 @@ impl Failure {
         match self {
             Self::RateLimited { retry_after } => Some(retry_after),
             Self::CircuitOpen { retry_after } => Some(retry_after),
-            Self::NoEndpoint | Self::Overloaded | Self::Shed | Self::Stopping => Some(1),
+            Self::NoEndpoint | Self::NoHealthyEndpoint | Self::Overloaded | Self::Shed | Self::Stopping => {
+                Some(1)
+            }
             _ => None,
         }
     }

@@ -26,9 +26,12 @@ mod forwarding;
 mod grpc;
 mod h1;
 mod h2;
+pub mod health;
 pub mod hedge;
 mod kept;
+mod latency;
 mod listener;
+pub mod moment;
 mod notes;
 mod outbound;
 mod panics;
@@ -58,7 +61,7 @@ pub mod window;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};
-pub use endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion, Presence};
+pub use endpoint::{Answers, Endpoint, EndpointAddress, EndpointState, HttpVersion, Presence};
 pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
 pub use failure::{Blame, Failure, Retry};
 pub use filter::{
@@ -68,6 +71,7 @@ pub use grpc::{
     GrpcStatus, GrpcStatuses, is_call as is_grpc_call, is_grpc, limit as limit_call, limit_by_caller,
     set_status as set_grpc_status,
 };
+pub use latency::PeakLatency;
 pub use listener::{ListenerAddress, Sockets, UnixAccess};
 pub use menshen_http1 as http1;
 pub use notes::Notes;

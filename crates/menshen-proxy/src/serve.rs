@@ -14,6 +14,7 @@ use crate::condition::host_of;
 use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
+use crate::health::Outcome;
 use crate::reply::Maker;
 use crate::retry::RetryPolicy;
 use crate::routes::{Found, Lookup};
@@ -23,7 +24,7 @@ use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
 use crate::worker::Live;
-use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, translation};
+use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, moment, translation};
 use again::Tries;
 pub(crate) use guard::Pass;
 
@@ -245,7 +246,7 @@ async fn try_endpoints<D: Downstream>(
     Way { service, host, base }: Way<'_>,
     policy: &RetryPolicy,
 ) -> Result<Answer, Failure> {
-    let mut endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
+    let mut endpoint = service.pick(live, Some(exchange), &[]).ok_or(service.nobody())?;
     let mut tries = Tries::default();
     loop {
         tries.note(endpoint);
@@ -312,14 +313,20 @@ async fn attempt<D: Downstream>(
             if let Some(cells) = cells {
                 cells.failures.add(1);
             }
+            let micros = moment::of(live.worker().now().saturating_duration_since(sent_at));
+            service.observe(live, endpoint, Outcome::Failed(failure), micros);
             return Err(failure);
         }
     };
     let now = exchange.micros();
     exchange.service_micros = Some(now);
+    let micros = now.saturating_sub(moment::of(sent_at.saturating_duration_since(exchange.started)));
     if let Some(cells) = cells {
-        let before = sent_at.saturating_duration_since(exchange.started).as_micros();
-        cells.latency.record(now.saturating_sub(u64::try_from(before).unwrap_or(0)));
+        cells.latency.record(micros);
+    }
+    service.observe(live, endpoint, Outcome::Answered(reply.head.status), micros);
+    if let Some(sticky) = service.balance.sticky() {
+        sticky.mark(exchange, endpoint, &mut reply);
     }
     reply.body = if call.has_content() { Body::Streaming } else { Body::Empty };
     reply.maker = Maker::Service;
@@ -423,7 +430,7 @@ async fn fall_back<D: Downstream>(
     if service.is_guarded() {
         Box::pin(guard::enter(exchange, client, service)).await?;
     }
-    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(Failure::NoEndpoint)?;
+    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(service.nobody())?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
     let result = attempt(exchange, client, live, &aim).await;
     if exchange.pass.is_some() {

@@ -5,6 +5,7 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::balance::Balance;
 use crate::breaker::BreakerPolicy;
 use crate::concurrency::ConcurrencyPolicy;
@@ -49,5 +50,12 @@ impl Service {
     /// True when there is something between a request and its endpoints.
     pub(crate) fn is_guarded(&self) -> bool {
         self.breaker.is_some() || self.concurrency.is_some()
+    }
+}
+
+impl Service {
+    /// Why nobody could be picked.
+    pub(crate) fn nobody(&self) -> Failure {
+        if self.balance.is_empty() { Failure::NoEndpoint } else { Failure::NoHealthyEndpoint }
     }
 }

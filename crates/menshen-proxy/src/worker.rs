@@ -159,6 +159,11 @@ impl Live {
         self.worker.random()
     }
 
+    /// Now, at most one exchange old, as threads tell each other.
+    pub(crate) fn moment(&self) -> u64 {
+        crate::moment::micros(self.worker.recent())
+    }
+
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.worker
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use menshen_control::acme::{self, Change};
 use menshen_control::admin::{self, Order};
 use menshen_control::discovery;
+use menshen_control::health;
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
 use menshen_control::watch::Watch;
@@ -47,7 +48,9 @@ pub(crate) fn start(
             let keeper = tokio::spawn(acme::run(shared.clone(), changes));
             let (sets, sets_changed) = mpsc::channel(1);
             tokio::spawn(discovery::run(shared.ground.clone(), sets));
+            let checks = tokio::spawn(health::run(shared.ground.clone()));
             run(publisher, ordered, changed, sets_changed).await;
+            checks.abort();
             // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
             let _ = tokio::time::timeout(TIDYING, keeper).await;
             acme::let_go(&shared.ground);

@@ -31,6 +31,8 @@ pub struct Gateway {
     pub forwarded: Forwarded,
     /// The gateway's name in `Via`; a request that comes back with it is a loop. Default: `menshen`.
     pub via: Option<Pseudonym>,
+    /// Where the gateway is, for services with `balance: zone-aware`.
+    pub zone: Option<Box<str>>,
     /// How long exchanges may go on after the gateway was told to stop. Default: `30s`.
     pub drain: Option<Duration>,
     /// The folder where the gateway keeps what must outlive it, such as certificates that it got and their keys. Default:

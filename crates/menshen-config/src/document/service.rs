@@ -6,11 +6,11 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Address, Breaker, CallTimeouts, Concurrency, Discover, Hedge, Place, Prefix, Protocol, Retry, ServiceTls,
-    Url,
+    Address, Balance, Breaker, CallTimeouts, Concurrency, Discover, Eject, Health, Hedge, Place, Prefix,
+    Protocol, Retry, ServiceTls, Sticky, Url,
 };
 use crate::decode::Recovered;
-use crate::quantity::{Bounded, Duration, PerWorker};
+use crate::quantity::{Bounded, Duration, PerWorker, Percent};
 use crate::span::{Span, Spanned};
 use crate::text::{FromText, Refusal, text_type};
 
@@ -31,6 +31,16 @@ pub struct Service {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Who gets the next request.
     pub balance: Balance,
+    /// A client stays with its endpoint by a cookie.
+    pub sticky: Option<Sticky>,
+    /// How long an endpoint that is new or back gets less than its share.
+    pub slow_start: Option<Duration>,
+    /// How its endpoints are checked.
+    pub health: Option<Spanned<Health>>,
+    /// When an endpoint gets no requests for a while because requests fail there.
+    pub eject: Eject,
+    /// When fewer endpoints than this are well, all get requests.
+    pub panic: Option<Percent>,
     /// How long is waited for it.
     pub timeouts: CallTimeouts,
     /// When a request is sent again.
@@ -77,6 +87,23 @@ struct Long {
     /// Who gets the next request. Default: `round-robin`.
     #[serde(default)]
     balance: Balance,
+    /// A client stays with its endpoint by a cookie. Default: no.
+    #[serde(default)]
+    sticky: Option<Sticky>,
+    /// How long an endpoint that is new or back gets less than its share; it grows from a tenth. Default: not at all.
+    #[serde(default)]
+    slow_start: Option<Duration>,
+    /// How its endpoints are checked: a path such as `/health`, `tcp`, or a map. Default: not at all.
+    #[serde(default)]
+    health: Option<Spanned<Health>>,
+    /// When an endpoint gets no requests for a while because requests fail there, or `off`. Default: after 5 failures in
+    /// a row to connect, for `5s` up to `30s`.
+    #[serde(default)]
+    eject: Eject,
+    /// When a smaller share of the endpoints than this is well, all get requests: it is more probable that the checks are
+    /// wrong. `0%` for never; if none is well, requests are answered with 503 then. Default: `50%`.
+    #[serde(default)]
+    panic: Option<Percent>,
     /// How long is waited for it. Default: that of the listener.
     #[serde(default)]
     timeouts: CallTimeouts,
@@ -111,6 +138,17 @@ pub struct Endpoint {
     pub address: Place,
     /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
     pub weight: u32,
+    /// 0 comes first; the next are for when too few of those before are well. Default: 0.
+    pub priority: u8,
+    /// Where it is, for `balance: zone-aware`.
+    pub zone: Option<Box<str>>,
+}
+
+impl Endpoint {
+    /// With nothing to say but its address.
+    pub fn at(address: Place) -> Self {
+        Self { address, weight: 1, priority: 0, zone: None }
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -121,6 +159,12 @@ struct LongEndpoint {
     /// Its part of the requests in proportion to the others'; 0 gets none. Default: 1.
     #[serde(default)]
     weight: Option<u32>,
+    /// 0 comes first; those of the next number get requests when too few of those before are well. Default: 0.
+    #[serde(default)]
+    priority: u8,
+    /// Where it is, for `balance: zone-aware`.
+    #[serde(default)]
+    zone: Option<Box<str>>,
 }
 
 /// A version of the PROXY protocol.
@@ -131,19 +175,6 @@ pub enum ProxyProtocol {
     V1,
     /// Binary.
     V2,
-}
-
-/// Who gets the next request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Balance {
-    /// One after the other, by weight.
-    #[default]
-    RoundRobin,
-    /// By chance, by weight.
-    Random,
-    /// Of two by chance, the one with fewer requests in flight.
-    LeastRequests,
 }
 
 /// Connections to a service that are kept open.
@@ -222,6 +253,11 @@ impl<'de> Deserialize<'de> for Service {
             tls,
             proxy_protocol,
             balance,
+            sticky,
+            slow_start,
+            health,
+            eject,
+            panic,
             timeouts,
             retry,
             hedge,
@@ -254,6 +290,11 @@ impl<'de> Deserialize<'de> for Service {
             tls,
             proxy_protocol,
             balance,
+            sticky,
+            slow_start,
+            health,
+            eject,
+            panic,
             timeouts,
             retry,
             hedge,
@@ -270,7 +311,7 @@ impl Service {
     /// The service behind a single URL.
     pub fn at(span: Span, url: Url) -> Self {
         let Url { protocol, address, base } = url;
-        let endpoints = vec![Spanned::new(span, Endpoint { address: Place::Net(address), weight: 1 })];
+        let endpoints = vec![Spanned::new(span, Endpoint::at(Place::Net(address)))];
         Self { endpoints, protocol, base: Prefix(base), ..Self::default() }
     }
 }
@@ -336,13 +377,13 @@ impl<'de> Deserialize<'de> for Endpoint {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Endpoint, E> {
-                Ok(Endpoint { address: Place::from_text(text).map_err(E::custom)?, weight: 1 })
+                Place::from_text(text).map(Endpoint::at).map_err(E::custom)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
-                let LongEndpoint { address, weight } =
+                let LongEndpoint { address, weight, priority, zone } =
                     LongEndpoint::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Endpoint { address, weight: weight.unwrap_or(1) })
+                Ok(Endpoint { address, weight: weight.unwrap_or(1), priority, zone })
             }
         }
 

@@ -2,26 +2,28 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use menshen_config::document::{
-    Address, Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol,
-    ProxyProtocol, Service as Written, ServiceHost, Url,
+    Address, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Service as Written,
+    ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span, Spanned};
-use menshen_proxy::balance::{Balance, Method};
+use menshen_proxy::balance::Balance;
 use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::stats::ServiceStats;
 use menshen_proxy::{
-    Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, ServiceState, proxy_protocol,
+    Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, ServiceState, moment,
+    proxy_protocol,
 };
 
-use super::Purpose;
 use super::overload;
 use super::tls::Identity;
+use super::{Purpose, balance};
 use crate::Ground;
 use crate::discovery::Instance;
 use crate::ground::EndpointKey;
+use crate::health::Watched;
 
 const IDLE: usize = 1024;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -42,11 +44,13 @@ pub(crate) struct Plan {
 pub(crate) struct Services {
     plans: Vec<Plan>,
     numbers: HashMap<Box<str>, ServiceId>,
+    /// Where the gateway is.
+    zone: Option<Box<str>>,
 }
 
 impl Services {
     pub(super) fn of(document: &Document) -> Self {
-        let mut services = Self::default();
+        let mut services = Self { zone: balance::zone(document), ..Self::default() };
         for (name, entry) in document.services.iter() {
             services.add(name.into(), entry.at, entry.value.clone());
         }
@@ -107,7 +111,18 @@ impl Services {
         purpose: Purpose,
         problems: &mut Problems,
     ) -> Arc<[Arc<Service>]> {
-        self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
+        let zone = self.zone.as_deref();
+        self.plans.iter().map(|p| Arc::new(p.compile(zone, ground, purpose, problems))).collect()
+    }
+
+    /// These services, which were compiled here, with how their endpoints are checked.
+    pub(crate) fn watched(&self, services: &[Arc<Service>]) -> Arc<[Watched]> {
+        let check = |plan: &Plan| {
+            // All problems were told when it was compiled.
+            balance::check(&plan.written, &plan.path(), &mut Problems::new()).map(Arc::new)
+        };
+        let pairs = self.plans.iter().zip(services);
+        pairs.map(|(plan, service)| Watched { service: service.clone(), check: check(plan) }).collect()
     }
 
     /// Compiles the services that are meant anew; the others stay as they are in `before`.
@@ -118,8 +133,9 @@ impl Services {
         ground: &Ground,
         problems: &mut Problems,
     ) -> Arc<[Arc<Service>]> {
+        let zone = self.zone.as_deref();
         let mut service = |(plan, before): (&Plan, &Arc<Service>)| match is_meant(&plan.name) {
-            true => Arc::new(plan.compile(ground, Purpose::Serve, problems)),
+            true => Arc::new(plan.compile(zone, ground, Purpose::Serve, problems)),
             false => before.clone(),
         };
         self.plans.iter().zip(before).map(&mut service).collect()
@@ -135,25 +151,36 @@ fn host(service: &Written) -> HostPolicy {
 }
 
 impl Plan {
-    fn compile(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Service {
+    fn path(&self) -> Path {
+        Path::root().key("services").key(&self.name)
+    }
+
+    fn compile(
+        &self,
+        zone: Option<&str>,
+        ground: &Ground,
+        purpose: Purpose,
+        problems: &mut Problems,
+    ) -> Service {
         let written = &self.written;
+        let started = moment::micros(Instant::now());
         let endpoints = self.endpoints(ground, purpose, problems);
-        let weights: Vec<u16> = endpoints.iter().map(|e| e.weight).collect();
-        let method = match written.balance {
-            WrittenBalance::RoundRobin => Method::RoundRobin,
-            WrittenBalance::Random => Method::Random,
-            WrittenBalance::LeastRequests => Method::LeastRequests,
-        };
+        // Where all are new, none is newer than the others.
+        if endpoints.iter().all(|e| e.state.health.since() >= started) {
+            endpoints.iter().for_each(|e| e.state.health.settle());
+        }
+        let path = self.path();
+        balance::check(written, &path, problems);
+        let settings = balance::settings(written, zone, (self.at, &path), problems);
+        let state = ground.service_health.get(self.name.clone(), Default::default);
         let pool = &written.pool;
         if self.retry.is_none() {
             // No route goes by it; it has to be right all the same.
-            let path = Path::root().key("services").key(&self.name).key("retry");
-            overload::retry(&written.retry, self.at, &path, problems);
+            overload::retry(&written.retry, self.at, &path.key("retry"), problems);
         }
-        let path = Path::root().key("services").key(&self.name);
         Service {
             name: self.name.clone(),
-            balance: Balance::new(method, &weights, ground.workers),
+            balance: Balance::new(settings, &endpoints, state, ground.workers),
             endpoints: endpoints.into(),
             base: written.base.0.clone(),
             host: host(written),
@@ -174,7 +201,7 @@ impl Plan {
     }
 
     fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
-        let path = Path::root().key("services").key(&self.name);
+        let path = self.path();
         let introduction = self.introduction(&path, problems);
         let mut ways = Ways { plan: self, path: &path, ground, introduction, known: Vec::new() };
         // Files that are needed are read, and what is wrong with them told, also while there are no endpoints.
@@ -261,8 +288,9 @@ impl Plan {
         match addresses {
             Ok(addresses) => {
                 let Some(way) = ways.of(self.written.protocol, problems) else { return };
-                let weight = endpoint.weight;
-                to.extend(addresses.into_iter().map(|a| way.endpoint(&endpoint.address, a, weight)));
+                let WrittenEndpoint { weight, priority, zone, .. } = &endpoint.value;
+                let rank = Rank { weight: *weight, priority: *priority, zone: zone.as_deref() };
+                to.extend(addresses.into_iter().map(|a| way.endpoint(&endpoint.address, a, rank)));
             }
             // A name that does not resolve now may do so later; the others serve meanwhile.
             Err(e) => {
@@ -282,19 +310,20 @@ impl Plan {
     ) {
         let ground = ways.ground;
         let protocol = instance.protocol.unwrap_or(self.written.protocol);
+        let rank = Rank { weight: instance.weight, priority: 0, zone: instance.zone.as_deref() };
         match &instance.address {
             Place::Unix(_) if protocol.is_tls() || ways.introduction.is_some() => {}
             Place::Unix(path) => {
                 let address = EndpointAddress::Unix(ground.files.resolve(path).into());
                 let Some(way) = ways.of(protocol, problems) else { return };
-                to.push(way.endpoint(&instance.address, address, instance.weight));
+                to.push(way.endpoint(&instance.address, address, rank));
             }
             Place::Net(address) => {
                 let Some(way) = ways.of(protocol, problems) else { return };
                 let host = instance.host.clone().unwrap_or_else(|| address.host.clone());
                 let known_as = Place::Net(Address { host, port: address.port });
                 let addresses = ground.names.known(address).into_iter().map(EndpointAddress::Tcp);
-                to.extend(addresses.map(|a| way.endpoint(&known_as, a, instance.weight)));
+                to.extend(addresses.map(|a| way.endpoint(&known_as, a, rank)));
             }
         }
     }
@@ -314,6 +343,14 @@ struct Ways<'a> {
     ground: &'a Ground,
     introduction: Option<proxy_protocol::Version>,
     known: Vec<(Protocol, Result<Option<Identity>, Unusable>)>,
+}
+
+/// Which requests an endpoint gets.
+#[derive(Clone, Copy)]
+struct Rank<'a> {
+    weight: u32,
+    priority: u8,
+    zone: Option<&'a str>,
 }
 
 /// What TLS needs is not there.
@@ -367,12 +404,14 @@ impl Ways<'_> {
 
 impl Way<'_> {
     /// The endpoint that is known as `place` and connected to at `address`.
-    fn endpoint(&self, place: &Place, address: EndpointAddress, weight: u32) -> Arc<Endpoint> {
+    fn endpoint(&self, place: &Place, address: EndpointAddress, rank: Rank<'_>) -> Arc<Endpoint> {
         let key = EndpointKey {
             service: self.plan.name.clone(),
             authority: place.to_string().into(),
             address,
-            weight: u16::try_from(weight).unwrap_or(u16::MAX),
+            weight: u16::try_from(rank.weight).unwrap_or(u16::MAX),
+            priority: rank.priority,
+            zone: rank.zone.map(Box::from),
             version: self.version,
             introduction: self.introduction,
             tls: self.identity.map(|i| i.fingerprint),

@@ -1,70 +1,82 @@
-//! Smooth weighted round robin, written out for one round, with one counter for each worker.
+//! Weighted round robin, written out for one round, with one counter for each worker.
 
+use super::Ask;
 use crate::stats::{Counter, PerWorker};
 
-/// One round over endpoints: each as often as its share, spread out.
+/// Indices of endpoints, each as often as its share, spread out.
+#[derive(Debug)]
+pub(super) struct Places(Box<[u32]>);
+
+impl Places {
+    /// The longest round, unless there are more endpoints; weights are scaled down to fit.
+    const LONGEST: u64 = 1024;
+
+    pub(super) fn new(weights: &[u16]) -> Self {
+        Self(spread(weights, Self::LONGEST))
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// The index at this point of the round.
+    pub(super) fn at(&self, turn: u64) -> Option<usize> {
+        let at = turn.checked_rem(self.len())?;
+        self.0.get(usize::try_from(at).ok()?).map(|i| *i as usize)
+    }
+}
+
+/// One round over endpoints.
 #[derive(Debug)]
 pub(super) struct Round {
-    places: Box<[u16]>,
+    places: Places,
     turns: PerWorker<Counter>,
 }
 
 impl Round {
-    /// The longest round; weights are scaled down to fit.
-    const LONGEST: usize = 1024;
-
     pub(super) fn new(weights: &[u16], workers: usize) -> Self {
-        Self { places: spread(weights, Self::LONGEST), turns: PerWorker::new(workers) }
+        Self { places: Places::new(weights), turns: PerWorker::new(workers) }
     }
 
-    /// The place whose turn it is.
-    pub(super) fn next(&self, worker: usize) -> Option<usize> {
+    /// The endpoint whose turn it is. What failed just now is not asked again while there are others, however many turns
+    /// others took meanwhile: another attempt looks ahead and takes no turn.
+    pub(super) fn draw(&self, ask: &Ask<'_>, nth: usize) -> Option<usize> {
+        let worker = ask.live.worker_index();
+        if ask.is_again() { self.ahead(worker, nth as u64) } else { self.next(worker) }
+    }
+
+    fn next(&self, worker: usize) -> Option<usize> {
         let place = self.ahead(worker, 0);
         self.turns.of(worker)?.add(1);
         place
     }
 
-    /// The place whose turn it will be after `n` others; takes no turn.
-    pub(super) fn ahead(&self, worker: usize, n: u64) -> Option<usize> {
+    /// The endpoint whose turn it will be after `n` others; takes no turn.
+    fn ahead(&self, worker: usize, n: u64) -> Option<usize> {
         let turn = self.turns.of(worker)?.get();
         // Workers start at different places, so that few requests on many workers do not all meet the first endpoint.
-        self.at(turn.wrapping_add(worker as u64).wrapping_add(n))
-    }
-
-    /// How many places the round has.
-    pub(super) fn len(&self) -> u64 {
-        self.places.len() as u64
-    }
-
-    /// The place at this point of the round.
-    pub(super) fn at(&self, turn: u64) -> Option<usize> {
-        let at = turn.checked_rem(self.places.len() as u64)?;
-        self.places.get(usize::try_from(at).ok()?).map(|i| usize::from(*i))
+        self.places.at(turn.wrapping_add(worker as u64).wrapping_add(n))
     }
 }
 
-fn spread(weights: &[u16], longest: usize) -> Box<[u16]> {
+/// Each share is laid evenly over the round, a little later for each next endpoint.
+fn spread(weights: &[u16], longest: u64) -> Box<[u32]> {
     let divisor = weights.iter().copied().filter(|w| *w > 0).reduce(greatest_common_divisor).unwrap_or(1);
-    let mut shares: Vec<i64> = weights.iter().map(|w| i64::from(w / divisor)).collect();
-    let total: i64 = shares.iter().sum();
-    if total > longest as i64 {
-        for share in shares.iter_mut().filter(|s| **s > 0) {
-            *share = (*share * longest as i64 / total).max(1);
-        }
+    let total: u64 = weights.iter().map(|w| u64::from(w / divisor)).sum();
+    let scaled = |weight: u16| match u64::from(weight / divisor) {
+        0 => 0,
+        share if total > longest => (share * longest / total).max(1),
+        share => share,
+    };
+    let offset = 1.0 / (weights.len() as f64 + 1.0);
+    let mut places: Vec<(f64, u32)> = Vec::new();
+    for (weight, i) in weights.iter().zip(0u32..) {
+        let share = scaled(*weight);
+        let start = f64::from(i + 1) * offset;
+        places.extend((0..share).map(|k| ((k as f64 + start) / share as f64, i)));
     }
-    let total: i64 = shares.iter().sum();
-    let mut credit = vec![0i64; shares.len()];
-    let mut round = Vec::new();
-    for _ in 0..total {
-        credit.iter_mut().zip(&shares).for_each(|(c, s)| *c += s);
-        let best = (0..credit.len()).max_by_key(|i| (credit.get(*i).copied(), std::cmp::Reverse(*i)));
-        let Some(best) = best else { break };
-        if let Some(c) = credit.get_mut(best) {
-            *c -= total;
-        }
-        round.push(u16::try_from(best).unwrap_or(0));
-    }
-    round.into()
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    places.into_iter().map(|(_, i)| i).collect()
 }
 
 fn greatest_common_divisor(a: u16, b: u16) -> u16 {
@@ -80,6 +92,9 @@ mod tests {
         let r = Round::new(&[2, 1, 0], 1);
         let order: Vec<_> = (0..6).filter_map(|_| r.next(0)).collect();
         assert_eq!(order, [0, 1, 0, 0, 1, 0]);
+        let r = Round::new(&[5, 1, 1], 1);
+        let order: Vec<_> = (0..7).filter_map(|_| r.next(0)).collect();
+        assert_eq!(order, [0, 0, 0, 1, 0, 2, 0]);
     }
 
     #[test]
@@ -88,5 +103,13 @@ mod tests {
         assert_eq!((r.next(0), r.ahead(0, 0), r.ahead(0, 1)), (Some(0), Some(1), Some(2)));
         assert_eq!((r.next(0), r.ahead(0, 0)), (Some(1), Some(2)));
         assert_eq!(Round::new(&[], 1).next(0), None);
+    }
+
+    #[test]
+    fn great_weights_are_scaled_and_nobody_is_forgotten() {
+        let places = spread(&[60_000, 1, 30_000], 1024);
+        let count = |i: u32| places.iter().filter(|p| **p == i).count();
+        assert_eq!((count(0), count(1), count(2)), (682, 1, 341));
+        assert_eq!(spread(&vec![1; 70_000], 1024).len(), 70_000);
     }
 }

@@ -23,7 +23,7 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 43] {
+fn kinds() -> [Failure; 44] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
@@ -46,6 +46,7 @@ fn kinds() -> [Failure; 43] {
         ClientGone,
         WriteTimeout,
         NoEndpoint,
+        NoHealthyEndpoint,
         Overloaded,
         Shed,
         CircuitOpen { retry_after: 1 },

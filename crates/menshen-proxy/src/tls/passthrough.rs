@@ -10,10 +10,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::refused::Refused;
+use crate::Failure;
 use crate::access_log::PassageLine;
 use crate::buffer::Buffer;
 use crate::endpoint::{Endpoint, EndpointAddress};
 use crate::h1::tunnel;
+use crate::health::Outcome;
 use crate::proxy_protocol::{self, Addresses};
 use crate::service::Service;
 use crate::snapshot::ServiceId;
@@ -100,8 +102,12 @@ async fn connect(
             cells.attempts.add(1);
         }
         match tokio::time::timeout(to.connect, open(endpoint, addresses)).await {
-            Ok(Ok(stream)) => return Some((endpoint.clone(), stream)),
+            Ok(Ok(stream)) => {
+                service.observe(live, endpoint, Outcome::Connected, 0);
+                return Some((endpoint.clone(), stream));
+            }
             Ok(Err(_)) | Err(_) => {
+                service.observe(live, endpoint, Outcome::Failed(Failure::ConnectFailed), 0);
                 if let Some(cells) = service.stats.of(worker.index) {
                     cells.failures.add(1);
                 }
