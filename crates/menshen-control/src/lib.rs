@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod acme;
 pub mod admin;
 pub mod compile;
+pub mod discovery;
 pub mod expiry;
 pub mod explain;
 pub mod files;
