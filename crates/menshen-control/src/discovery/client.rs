@@ -48,7 +48,8 @@ impl Base {
     /// # Errors
     /// Why it is none, for people; without the password.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or("it does not start with `http://` or `https://`")?;
+        let (scheme, rest) =
+            text.split_once("://").ok_or("it does not start with `http://` or `https://`")?;
         if scheme != "http" && scheme != "https" {
             return Err(format!("registries are asked over `http` or `https`, not `{scheme}`"));
         }
@@ -61,7 +62,8 @@ impl Base {
         if !url.ends_with('/') {
             url.push('/');
         }
-        let uri: Uri = url.parse().map_err(|e| format!("`{scheme}://{authority}{path}` is not a URL: {e}"))?;
+        let uri: Uri =
+            url.parse().map_err(|e| format!("`{scheme}://{authority}{path}` is not a URL: {e}"))?;
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() || path.contains('#') {
             return Err(format!("`{scheme}://{authority}{path}` is not the URL of a registry"));
         }
@@ -233,7 +235,7 @@ impl Reply {
         let is_packed = self.is_packed();
         let content = self.content;
         let read = move || {
-            let unpacked = if is_packed { unpack(&content)? } else { Vec::new() };
+            let unpacked = if is_packed { unpack(&content, LARGEST)? } else { Vec::new() };
             let text = if is_packed { &unpacked[..] } else { &content[..] };
             serde_json::from_slice(text).map_err(|e| format!("the answer cannot be read: {e}"))
         };
@@ -261,12 +263,12 @@ impl Reply {
 }
 
 /// Unpacks gzip (RFC 1952), to a limit.
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
+fn unpack(packed: &[u8], largest: u64) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    let mut reader = MultiGzDecoder::new(packed).take(LARGEST + 1);
+    let mut reader = MultiGzDecoder::new(packed).take(largest + 1);
     reader.read_to_end(&mut out).map_err(|e| format!("the answer cannot be unpacked: {e}"))?;
-    match out.len() as u64 > LARGEST {
-        true => Err(format!("the answer unpacks to more than {} MiB", LARGEST >> 20)),
+    match out.len() as u64 > largest {
+        true => Err(format!("the answer unpacks to more than {} MiB", largest >> 20)),
         false => Ok(out),
     }
 }
@@ -308,8 +310,10 @@ mod tests {
     #[test]
     fn what_unpacks_to_too_much_is_refused() {
         let mut packed = Vec::new();
-        let zeros = std::io::repeat(0).take(LARGEST + 10);
+        let zeros = std::io::repeat(0).take(5 << 20);
         flate2::read::GzEncoder::new(zeros, flate2::Compression::fast()).read_to_end(&mut packed).unwrap();
-        assert!(unpack(&packed).unwrap_err().contains("256 MiB"));
+        assert!(packed.len() < 1 << 20);
+        assert!(unpack(&packed, 4 << 20).unwrap_err().contains("4 MiB"));
+        assert_eq!(unpack(&packed, 5 << 20).unwrap().len(), 5 << 20);
     }
 }

@@ -1,0 +1,103 @@
+//! Watching one service: a question that the agent holds back until something has changed, again and again.
+
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use tokio::time::Instant;
+
+use super::index::Index;
+use super::json::Entries;
+use super::{Query, Settings};
+use crate::discovery::client::{Base, Client, Question};
+use crate::discovery::{Answer, Findings, Instance};
+
+/// How long an agent may need for what it does not hold back, and beyond what it holds back.
+const WITHIN: Duration = Duration::from_secs(10);
+/// The least time between two questions: a service that changes all the time must not become a busy loop.
+const BETWEEN: Duration = Duration::from_millis(100);
+/// How long is waited after the first failure, and at most.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
+
+/// Watches until it is dropped.
+pub(super) async fn watch(settings: Settings, query: Query, client: Client, to: Findings) {
+    let path = query.path(settings.datacenter.as_deref());
+    let (mut index, mut failures, mut agent) = (Index::default(), 0_u32, fastrand::usize(..));
+    loop {
+        let asked = Instant::now();
+        let at = &settings.agents[agent % settings.agents.len()];
+        match ask(&settings, at, &client, &path, index).await {
+            Ok((fields, entries)) => {
+                failures = 0;
+                index = index.after(&fields);
+                let set: Vec<Instance> = query.instances(&entries, &settings.zone_key);
+                let held_back = if index.get().is_some() { settings.wait } else { pace(&settings) };
+                to.tell(Answer::Set(set), Some(held_back)).await;
+                // An agent that does not hold questions back is asked from time to time.
+                let between = if index.get().is_some() || fields.contains_key("x-consul-index") {
+                    BETWEEN
+                } else {
+                    pace(&settings)
+                };
+                tokio::time::sleep_until(asked + between).await;
+            }
+            Err(why) => {
+                failures += 1;
+                // Another agent counts otherwise; and of this one nobody knows whether it is the same as before.
+                index = Index::default();
+                agent = agent.wrapping_add(1);
+                let again_in = retry(failures);
+                to.tell(Answer::Failed(why), Some(again_in)).await;
+                tokio::time::sleep(again_in).await;
+            }
+        }
+    }
+}
+
+async fn ask(
+    settings: &Settings,
+    at: &Base,
+    client: &Client,
+    path: &str,
+    index: Index,
+) -> Result<(HeaderMap, Entries), String> {
+    let (path, within) = match index.get() {
+        None => (path.to_owned(), WITHIN),
+        Some(index) => {
+            let wait = settings.wait.mul_f64(0.9 + 0.1 * fastrand::f64());
+            // The agent adds up to a sixteenth.
+            (
+                format!("{path}&index={index}&wait={}ms", wait.as_millis()),
+                settings.wait.mul_f64(1.0625) + WITHIN,
+            )
+        }
+    };
+    let token = settings.token.clone().map(|token| (HeaderName::from_static("x-consul-token"), token));
+    let fields: Vec<(HeaderName, HeaderValue)> = token.into_iter().collect();
+    let question = Question { method: Method::GET, at, path: &path, fields: &fields, content: None, within };
+    let reply = client.ask(question).await?;
+    let shown = || format!("{}{path}", at.url());
+    match reply.status {
+        status if status.is_success() => {
+            let fields = reply.fields.clone();
+            let entries = reply.json().await.map_err(|why| format!("{}: {why}", shown()))?;
+            Ok((fields, entries))
+        }
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+            Err(format!("{}: {}; the token needs `service:read` and `node:read`", shown(), reply.refusal()))
+        }
+        _ => Err(format!("{}: {}", shown(), reply.refusal())),
+    }
+}
+
+/// How often an agent is asked that does not hold questions back.
+fn pace(settings: &Settings) -> Duration {
+    settings.wait.min(LONGEST_RETRY).mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+/// After this many failures in a row; a fifth more or less.
+fn retry(failures: u32) -> Duration {
+    let base = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(8)).min(LONGEST_RETRY);
+    base.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
