@@ -9,6 +9,7 @@ mod gateway;
 mod limits;
 mod listener;
 mod named;
+mod registries;
 mod retry;
 mod route;
 mod route_test;
@@ -27,6 +28,10 @@ pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
+pub use registries::{
+    Consul, ConsulChecks, ConsulQuery, Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery,
+    EurekaRegistration, EurekaStatus, RegistryUrl,
+};
 pub use retry::{GrpcStatus, Retry};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
 pub use route_test::{Expect, RequestLine, RouteTest};

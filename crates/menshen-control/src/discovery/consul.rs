@@ -6,13 +6,13 @@
 
 pub mod index;
 pub mod json;
-pub mod query;
+mod query;
 mod watching;
 
 use std::time::Duration;
 
 use http::header::HeaderValue;
-pub use query::Query;
+use menshen_config::document::ConsulQuery;
 
 use super::client::{Base, Client};
 use super::source::Run;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub datacenter: Option<Box<str>>,
     /// How long an agent may hold a question back when nothing changes.
     pub wait: Duration,
+    /// How long an answer may take beyond that.
+    pub within: Duration,
     /// Which name of a node's or service's metadata tells the zone.
     pub zone_key: Box<str>,
 }
@@ -37,13 +39,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Consul {
     settings: Settings,
-    query: Query,
+    query: ConsulQuery,
     client: Client,
 }
 
 impl Consul {
     /// What this query finds there.
-    pub fn new(settings: Settings, query: Query, client: Client) -> Self {
+    pub fn new(settings: Settings, query: ConsulQuery, client: Client) -> Self {
         Self { settings, query, client }
     }
 }

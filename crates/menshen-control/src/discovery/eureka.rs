@@ -13,7 +13,7 @@ mod call;
 mod fetch;
 pub mod instance;
 pub mod json;
-pub mod query;
+mod query;
 pub mod registration;
 pub mod registry;
 pub mod servers;
@@ -21,7 +21,7 @@ pub mod servers;
 use std::sync::Arc;
 
 pub use fetch::Deltas;
-pub use query::Query;
+use menshen_config::document::EurekaQuery;
 pub use registry::{Registry, Settings};
 pub use servers::Server;
 
@@ -32,12 +32,12 @@ use super::{Answer, Findings, Source};
 #[derive(Debug)]
 pub struct Eureka {
     registry: Arc<Registry>,
-    query: Query,
+    query: EurekaQuery,
 }
 
 impl Eureka {
     /// What this query finds in this registry.
-    pub fn new(registry: Arc<Registry>, query: Query) -> Self {
+    pub fn new(registry: Arc<Registry>, query: EurekaQuery) -> Self {
         Self { registry, query }
     }
 }
@@ -49,7 +49,7 @@ impl Source for Eureka {
             loop {
                 let found = follower.next().await;
                 let answer = match found.known {
-                    Ok(known) => Answer::Set(self.query.instances(&known)),
+                    Ok(known) => Answer::Set(query::instances(&self.query, &known)),
                     Err(why) => Answer::Failed(why.to_string()),
                 };
                 to.tell(answer, Some(found.again_in)).await;

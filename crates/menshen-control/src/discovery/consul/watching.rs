@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use menshen_config::document::ConsulQuery;
 use tokio::time::Instant;
 
 use super::index::Index;
 use super::json::Entries;
-use super::{Query, Settings};
+use super::{Settings, query};
 use crate::discovery::client::{Base, Client, Question};
 use crate::discovery::{Answer, Findings, Instance};
 
-/// How long an agent may need for what it does not hold back, and beyond what it holds back.
-const WITHIN: Duration = Duration::from_secs(10);
 /// The least time between two questions: a service that changes all the time must not become a busy loop.
 const BETWEEN: Duration = Duration::from_millis(100);
 /// How long is waited after the first failure, and at most.
@@ -21,8 +20,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
 /// Watches until it is dropped.
-pub(super) async fn watch(settings: Settings, query: Query, client: Client, to: Findings) {
-    let path = query.path(settings.datacenter.as_deref());
+pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Client, to: Findings) {
+    let path = query::path(&wanted, settings.datacenter.as_deref());
     let (mut index, mut failures, mut agent) = (Index::default(), 0_u32, fastrand::usize(..));
     loop {
         let asked = Instant::now();
@@ -31,7 +30,7 @@ pub(super) async fn watch(settings: Settings, query: Query, client: Client, to: 
             Ok((fields, entries)) => {
                 failures = 0;
                 index = index.after(&fields);
-                let set: Vec<Instance> = query.instances(&entries, &settings.zone_key);
+                let set: Vec<Instance> = query::instances(&wanted, &entries, &settings.zone_key);
                 let held_back = if index.get().is_some() { settings.wait } else { pace(&settings) };
                 to.tell(Answer::Set(set), Some(held_back)).await;
                 // An agent that does not hold questions back is asked from time to time.
@@ -63,13 +62,13 @@ async fn ask(
     index: Index,
 ) -> Result<(HeaderMap, Entries), String> {
     let (path, within) = match index.get() {
-        None => (path.to_owned(), WITHIN),
+        None => (path.to_owned(), settings.within),
         Some(index) => {
             let wait = settings.wait.mul_f64(0.9 + 0.1 * fastrand::f64());
             // The agent adds up to a sixteenth.
             (
                 format!("{path}&index={index}&wait={}ms", wait.as_millis()),
-                settings.wait.mul_f64(1.0625) + WITHIN,
+                settings.wait.mul_f64(1.0625) + settings.within,
             )
         }
     };

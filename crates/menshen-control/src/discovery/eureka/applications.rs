@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::instance::{Action, Info, Status};
+use menshen_config::document::EurekaStatus as Status;
+
+use super::instance::{Action, Info};
 use super::json;
 
 /// All instances, also those that take no requests: they count for the hash code.
@@ -53,7 +55,7 @@ impl Applications {
         }
         let mut hash = String::new();
         for (status, count) in counts {
-            let _ = write!(hash, "{}_{count}_", status.name());
+            let _ = write!(hash, "{}_{count}_", status.word());
         }
         hash
     }

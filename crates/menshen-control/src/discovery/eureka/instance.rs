@@ -2,43 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use menshen_config::document::{Address, Place, Protocol};
+use menshen_config::document::{
+    Address, EurekaAddress as Called, EurekaPort as Port, EurekaStatus as Status, Place, Protocol,
+};
 
 use crate::discovery::Instance;
-
-/// The state of an instance. Names are sorted as the hash code of a registry needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// Its own health check says no.
-    Down,
-    /// Taken out by people.
-    OutOfService,
-    /// Not ready yet.
-    Starting,
-    /// Nobody knows.
-    Unknown,
-    /// Takes requests.
-    Up,
-}
-
-impl Status {
-    /// By its name; a name that nobody knows is [`Status::Unknown`].
-    pub fn of(text: &str) -> Self {
-        let all = [Self::Down, Self::OutOfService, Self::Starting, Self::Up];
-        all.into_iter().find(|s| s.name().eq_ignore_ascii_case(text)).unwrap_or(Self::Unknown)
-    }
-
-    /// Its name in the protocol.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Down => "DOWN",
-            Self::OutOfService => "OUT_OF_SERVICE",
-            Self::Starting => "STARTING",
-            Self::Unknown => "UNKNOWN",
-            Self::Up => "UP",
-        }
-    }
-}
 
 /// What a delta says of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,28 +15,6 @@ pub enum Action {
     Added,
     /// It is gone.
     Deleted,
-}
-
-/// Which address of an instance is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Called {
-    /// Its host name.
-    #[default]
-    Host,
-    /// Its IP address.
-    Ip,
-}
-
-/// Which port of an instance is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Port {
-    /// The secure one where it is switched on, else the plain one.
-    #[default]
-    Any,
-    /// The plain one only.
-    Plain,
-    /// The secure one only, over TLS.
-    Secure,
 }
 
 /// One instance.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use menshen_config::document::EurekaStatus as Status;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::instance::{Action, Info, Status};
+use super::instance::{Action, Info};
 
 /// `{"applications": {…}}`
 #[derive(Debug, Default, Deserialize)]

@@ -1,103 +1,34 @@
-//! What a service asks a Eureka registry for: `USER-SERVICE`, `users.example.com?by=vip`, `USER-SERVICE?port=secure`.
+//! The instances that a service asks a Eureka registry for.
 
-use std::fmt;
+use menshen_config::document::{EurekaBy, EurekaPort, EurekaQuery, EurekaStatus};
 
 use super::applications::Applications;
-use super::instance::{Called, Info, Port, Status};
+use super::instance::Info;
 use crate::discovery::Instance;
 
-/// By what instances are found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum By {
-    /// The name of their application.
-    #[default]
-    App,
-    /// A virtual address.
-    Vip,
-    /// A virtual address for TLS.
-    SecureVip,
-}
-
-/// Which instances are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Query {
-    name: Box<str>,
-    by: By,
-    states: Vec<Status>,
-    called: Called,
-    port: Port,
-}
-
-impl Query {
-    /// As it stands behind `eureka:` in a document.
-    ///
-    /// # Errors
-    /// What is wrong with it, and what could be written instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (name, options) = text.split_once('?').unwrap_or((text, ""));
-        if name.is_empty() || name.contains(['/', ' ']) {
-            return Err(format!(
-                "`{name}` is not the name of an application; write for example `eureka:USER-SERVICE`"
-            ));
+/// The instances in the registry that this query means.
+pub fn instances(query: &EurekaQuery, all: &Applications) -> Vec<Instance> {
+    let port = match query.by {
+        EurekaBy::SecureVip => EurekaPort::Secure,
+        _ => query.port,
+    };
+    let states = if query.status.is_empty() { &[EurekaStatus::Up][..] } else { &query.status };
+    let seen = |info: &Info| match states.contains(&info.effective()) {
+        true => info.seen(query.address, port),
+        false => None,
+    };
+    // A virtual address may be of several apps, whose instances may have the same names.
+    let of_any_app =
+        |info: &Info| seen(info).map(|i| Instance { id: format!("{}/{}", info.app, info.id).into(), ..i });
+    match query.by {
+        EurekaBy::App => all.app(&query.name).filter_map(seen).collect(),
+        EurekaBy::Vip => {
+            all.all().filter(|i| is_listed(&i.vip, &query.name)).filter_map(of_any_app).collect()
         }
-        let mut query = Self {
-            name: name.into(),
-            by: By::App,
-            states: vec![Status::Up],
-            called: Called::Host,
-            port: Port::Any,
-        };
-        for option in options.split('&').filter(|o| !o.is_empty()) {
-            query.set(option)?;
-        }
-        Ok(query)
-    }
-
-    fn set(&mut self, option: &str) -> Result<(), String> {
-        match option.split_once('=').unwrap_or((option, "")) {
-            ("by", "app") => self.by = By::App,
-            ("by", "vip") => self.by = By::Vip,
-            ("by", "secure-vip") => (self.by, self.port) = (By::SecureVip, Port::Secure),
-            ("port", "plain") => self.port = Port::Plain,
-            ("port", "secure") => self.port = Port::Secure,
-            ("address", "host") => self.called = Called::Host,
-            ("address", "ip") => self.called = Called::Ip,
-            ("status", names) => {
-                self.states = names.split(',').map(state).collect::<Result<_, _>>()?;
-            }
-            ("by", other) => {
-                return Err(format!("`by={other}`: instances are found by app, vip or secure-vip"));
-            }
-            ("port", other) => return Err(format!("`port={other}`: ports are plain or secure")),
-            ("address", other) => return Err(format!("`address={other}`: an address is host or ip")),
-            (other, _) => {
-                return Err(format!(
-                    "`{other}` is no option of eureka; there are by, port, address and status"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The instances that it means.
-    pub fn instances(&self, all: &Applications) -> Vec<Instance> {
-        let seen = |info: &Info| match self.states.contains(&info.effective()) {
-            true => info.seen(self.called, self.port),
-            false => None,
-        };
-        match self.by {
-            By::App => all.app(&self.name).filter_map(seen).collect(),
-            By::Vip => all.all().filter(|i| is_listed(&i.vip, &self.name)).filter_map(named(seen)).collect(),
-            By::SecureVip => {
-                all.all().filter(|i| is_listed(&i.secure_vip, &self.name)).filter_map(named(seen)).collect()
-            }
+        EurekaBy::SecureVip => {
+            all.all().filter(|i| is_listed(&i.secure_vip, &query.name)).filter_map(of_any_app).collect()
         }
     }
-}
-
-/// With names that are unique over applications: a virtual address may be of several.
-fn named(seen: impl Fn(&Info) -> Option<Instance>) -> impl Fn(&Info) -> Option<Instance> {
-    move |info| seen(info).map(|i| Instance { id: format!("{}/{}", info.app, info.id).into(), ..i })
 }
 
 /// Virtual addresses stand in one text, with commas between them.
@@ -105,17 +36,60 @@ fn is_listed(list: &str, name: &str) -> bool {
     list.split(',').any(|one| one.trim().eq_ignore_ascii_case(name))
 }
 
-fn state(name: &str) -> Result<Status, String> {
-    match Status::of(name) {
-        Status::Unknown if !name.eq_ignore_ascii_case("UNKNOWN") => {
-            Err(format!("`{name}` is no status; there are UP, DOWN, STARTING, OUT_OF_SERVICE and UNKNOWN"))
-        }
-        status => Ok(status),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::eureka::json::Answer;
 
-impl fmt::Display for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+    const REGISTRY: &str = r#"{"applications":{"application":[
+      {"name":"USERS","instance":[
+        {"instanceId":"up","hostName":"a.internal","ipAddr":"10.0.0.1","status":"UP","port":{"$":8080,"@enabled":"true"},
+         "vipAddress":"users, members","metadata":{"weight":"5","zone":"z1"}},
+        {"instanceId":"down","hostName":"b.internal","ipAddr":"10.0.0.2","status":"DOWN","port":{"$":8080,"@enabled":"true"}},
+        {"instanceId":"out","hostName":"c.internal","status":"UP","overriddenStatus":"OUT_OF_SERVICE","port":8080},
+        {"instanceId":"both","hostName":"not a host","ipAddr":"10.0.0.3","status":"UP","port":8080,
+         "securePort":{"$":8443,"@enabled":"true"},"secureVipAddress":"users"}]},
+      {"name":"OTHERS","instance":{"instanceId":"up","hostName":"d.internal","status":"UP","port":80,"vipAddress":"MEMBERS"}}]}}"#;
+
+    fn found(query: &str) -> Vec<String> {
+        let answer: Answer = serde_json::from_str(REGISTRY).unwrap();
+        let all = Applications::of(answer.applications);
+        let found = instances(&query.parse().unwrap(), &all);
+        let scheme = |i: &Instance| i.protocol.map_or("", |p| p.scheme());
+        found.iter().map(|i| format!("{} {}://{}", i.id, scheme(i), i.address)).collect()
+    }
+
+    #[test]
+    fn only_instances_that_are_up_and_not_taken_out_are_found() {
+        assert_eq!(found("users"), ["both https://10.0.0.3:8443", "up ://a.internal:8080"]);
+    }
+
+    #[test]
+    fn the_port_can_be_chosen() {
+        assert_eq!(found("USERS?port=plain"), ["both ://10.0.0.3:8080", "up ://a.internal:8080"]);
+        assert_eq!(found("USERS?port=secure"), ["both https://10.0.0.3:8443"]);
+    }
+
+    #[test]
+    fn other_states_can_be_asked_for() {
+        assert_eq!(found("USERS?status=DOWN&address=ip"), ["down ://10.0.0.2:8080"]);
+        assert_eq!(found("USERS?status=OUT_OF_SERVICE"), ["out ://c.internal:8080"]);
+    }
+
+    #[test]
+    fn virtual_addresses_are_found_over_all_apps() {
+        assert_eq!(found("members?by=vip"), ["OTHERS/up ://d.internal:80", "USERS/up ://a.internal:8080"]);
+        assert_eq!(found("USERS?by=secure-vip"), ["USERS/both https://10.0.0.3:8443"]);
+        assert!(found("nobody?by=vip").is_empty());
+    }
+
+    #[test]
+    fn weight_and_zone_are_those_of_the_metadata() {
+        let answer: Answer = serde_json::from_str(REGISTRY).unwrap();
+        let all = Applications::of(answer.applications);
+        let found = instances(&"USERS".parse().unwrap(), &all);
+        let up = found.iter().find(|i| &*i.id == "up").unwrap();
+        assert_eq!((up.weight, up.zone.as_deref()), (5, Some("z1")));
+        assert_eq!(up.metadata["zone"], "z1".into());
     }
 }

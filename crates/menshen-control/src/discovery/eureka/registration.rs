@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use menshen_config::document::EurekaStatus as Status;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::call::Caller;
-use super::instance::Status;
 use super::registry::pause;
 use crate::discovery::client::encoded;
 
@@ -138,7 +138,7 @@ impl Lease<'_> {
 
     /// False when the server has forgotten it.
     async fn renew(&self, phase: Phase) -> Result<bool, String> {
-        let status = phase.status().name();
+        let status = phase.status().word();
         let path = format!("{}?status={status}&lastDirtyTimestamp={}", self.path, self.changed);
         let reply = self.caller.call(Method::PUT, &path, None, &[StatusCode::NOT_FOUND]).await?;
         Ok(reply.status != StatusCode::NOT_FOUND)
@@ -148,7 +148,7 @@ impl Lease<'_> {
         let body = body(self.registration, phase.status(), self.changed).to_string();
         let path = format!("apps/{}", encoded(&self.registration.app.to_uppercase()));
         self.caller.call(Method::POST, &path, Some(Bytes::from(body)), &[]).await?;
-        let (app, status) = (&self.registration.app, phase.status().name());
+        let (app, status) = (&self.registration.app, phase.status().word());
         tracing::info!(%app, id = %self.registration.id, status, "eureka: this gateway is registered");
         Ok(())
     }
@@ -171,7 +171,7 @@ fn body(registration: &Registration, status: Status, changed: u128) -> Value {
     let port = |port: Option<u16>, usual: u16| json!({ "$": port.unwrap_or(usual), "@enabled": port.is_some().to_string() });
     let mut instance = json!({
         "instanceId": id, "hostName": host, "app": app.to_uppercase(), "ipAddr": ip,
-        "status": status.name(), "overriddenStatus": Status::Unknown.name(),
+        "status": status.word(), "overriddenStatus": Status::Unknown.word(),
         "port": port(registration.port, 80), "securePort": port(*secure_port, 443),
         "countryId": 1,
         "dataCenterInfo": { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn" },

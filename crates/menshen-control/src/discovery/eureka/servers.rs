@@ -77,7 +77,7 @@ mod tests {
 
     fn servers(zones: &[&str], own: Option<&str>) -> Servers {
         let server = |(n, zone): (usize, &&str)| Server {
-            at: Base::parse(&format!("http://{zone}-{n}:8761/eureka/")).unwrap(),
+            at: Base::new(&format!("http://{zone}-{n}:8761/eureka/").parse().unwrap(), None).unwrap(),
             zone: Some((*zone).into()),
         };
         Servers::new(zones.iter().enumerate().map(server).collect(), own.map(Into::into))
