@@ -14,7 +14,7 @@ mod tls;
 
 use std::sync::Arc;
 
-pub(crate) use tls::provider;
+pub(crate) use tls::{provider, system_roots};
 
 use menshen_config::{Document, Problems};
 use menshen_proxy::{Gateway, Listener, Service};

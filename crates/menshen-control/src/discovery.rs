@@ -11,5 +11,6 @@ pub mod client;
 pub mod consul;
 pub mod eureka;
 pub mod source;
+pub mod trust;
 
 pub use source::{Answer, Finding, Findings, Instance, Source};

@@ -39,6 +39,8 @@ const SHOWN: usize = 120;
 pub struct Base {
     /// `http://host:8761/eureka/`: ends with a slash.
     url: Box<str>,
+    /// `host:8761`
+    authority: Box<str>,
     /// What goes into `Authorization`.
     credentials: Option<HeaderValue>,
 }
@@ -50,7 +52,13 @@ impl Base {
     /// They cannot be sent; the password is not repeated.
     pub fn new(url: &RegistryUrl, credentials: Option<(&str, &str)>) -> Result<Self, String> {
         let credentials = credentials.map(|(user, password)| basic(user, password)).transpose()?;
-        Ok(Self { url: format!("{url}/").into(), credentials })
+        let authority = url.0.address.to_string().into();
+        Ok(Self { url: format!("{url}/").into(), authority, credentials })
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// The URL without credentials.
@@ -191,17 +199,22 @@ impl Client {
 }
 
 impl Reply {
-    /// The content as JSON. It is unpacked and read on another thread, because a large registry takes a while.
+    /// The content as JSON, and what is made of it. That is done on another thread, because a large registry takes a while.
     ///
     /// # Errors
     /// Why it is none, for people.
-    pub async fn json<T: DeserializeOwned + Send + 'static>(self) -> Result<T, String> {
+    pub async fn read<T, U>(self, make: impl FnOnce(T) -> U + Send + 'static) -> Result<U, String>
+    where
+        T: DeserializeOwned,
+        U: Send + 'static,
+    {
         let is_packed = self.is_packed();
         let content = self.content;
         let read = move || {
             let unpacked = if is_packed { unpack(&content, LARGEST)? } else { Vec::new() };
             let text = if is_packed { &unpacked[..] } else { &content[..] };
-            serde_json::from_slice(text).map_err(|e| format!("the answer cannot be read: {e}"))
+            let read = serde_json::from_slice(text).map_err(|e| format!("the answer cannot be read: {e}"));
+            read.map(make)
         };
         tokio::task::spawn_blocking(read).await.map_err(|e| format!("the answer cannot be read: {e}"))?
     }

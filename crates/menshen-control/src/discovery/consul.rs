@@ -6,6 +6,7 @@
 
 pub mod index;
 pub mod json;
+pub mod open;
 mod query;
 mod watching;
 

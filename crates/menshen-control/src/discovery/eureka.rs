@@ -13,6 +13,7 @@ mod call;
 mod fetch;
 pub mod instance;
 pub mod json;
+pub mod open;
 mod query;
 pub mod registration;
 pub mod registry;

@@ -8,7 +8,6 @@ use menshen_config::document::ConsulQuery;
 use tokio::time::Instant;
 
 use super::index::Index;
-use super::json::Entries;
 use super::{Settings, query};
 use crate::discovery::client::{Base, Client, Question};
 use crate::discovery::{Answer, Findings, Instance};
@@ -21,16 +20,14 @@ const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
 /// Watches until it is dropped.
 pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Client, to: Findings) {
-    let path = query::path(&wanted, settings.datacenter.as_deref());
     let (mut index, mut failures, mut agent) = (Index::default(), 0_u32, fastrand::usize(..));
     loop {
         let asked = Instant::now();
         let at = &settings.agents[agent % settings.agents.len()];
-        match ask(&settings, at, &client, &path, index).await {
-            Ok((fields, entries)) => {
+        match ask(&settings, at, &client, &wanted, index).await {
+            Ok((fields, set)) => {
                 failures = 0;
                 index = index.after(&fields);
-                let set: Vec<Instance> = query::instances(&wanted, &entries, &settings.zone_key);
                 let held_back = if index.get().is_some() { settings.wait } else { pace(&settings) };
                 to.tell(Answer::Set(set), Some(held_back)).await;
                 // An agent that does not hold questions back is asked from time to time.
@@ -58,11 +55,12 @@ async fn ask(
     settings: &Settings,
     at: &Base,
     client: &Client,
-    path: &str,
+    wanted: &ConsulQuery,
     index: Index,
-) -> Result<(HeaderMap, Entries), String> {
+) -> Result<(HeaderMap, Vec<Instance>), String> {
+    let path = query::path(wanted, settings.datacenter.as_deref());
     let (path, within) = match index.get() {
-        None => (path.to_owned(), settings.within),
+        None => (path, settings.within),
         Some(index) => {
             let wait = settings.wait.mul_f64(0.9 + 0.1 * fastrand::f64());
             // The agent adds up to a sixteenth.
@@ -80,8 +78,9 @@ async fn ask(
     match reply.status {
         status if status.is_success() => {
             let fields = reply.fields.clone();
-            let entries = reply.json().await.map_err(|why| format!("{}: {why}", shown()))?;
-            Ok((fields, entries))
+            let (wanted, zone_key) = (wanted.clone(), settings.zone_key.clone());
+            let set = reply.read(move |entries| query::instances(&wanted, &entries, &zone_key)).await;
+            Ok((fields, set.map_err(|why| format!("{}: {why}", shown()))?))
         }
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
             Err(format!("{}: {}; the token needs `service:read` and `node:read`", shown(), reply.refusal()))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use menshen_config::document::EurekaStatus as Status;
 
@@ -23,6 +24,16 @@ impl Applications {
             all.put(info);
         }
         all
+    }
+
+    /// With what has changed. `None` where that does not give what the server has, by its hash code.
+    pub fn with(self: Arc<Self>, delta: json::Applications) -> Option<Arc<Self>> {
+        let hash = delta.hash.clone().filter(|_| delta.version.as_deref() != Some("-1"))?;
+        let mut changed = self;
+        if !delta.instances.is_empty() {
+            Arc::make_mut(&mut changed).apply(delta);
+        }
+        (changed.hash() == *hash).then_some(changed)
     }
 
     /// Applies what has changed.

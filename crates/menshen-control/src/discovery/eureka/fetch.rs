@@ -1,5 +1,7 @@
 //! Fetching the registry: whole at first, then what has changed, and whole again when both sides do not mean the same.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 
 use super::applications::Applications;
@@ -15,7 +17,7 @@ pub struct Fetcher {
     query: String,
     /// Whether deltas are asked for.
     deltas: Deltas,
-    known: Option<Applications>,
+    known: Option<Arc<Applications>>,
 }
 
 /// Whether deltas are asked for.
@@ -41,7 +43,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// Why there is nothing new, for people.
-    pub async fn fetch(&mut self) -> Result<&Applications, String> {
+    pub async fn fetch(&mut self) -> Result<Arc<Applications>, String> {
         let next = match self.known.as_ref().filter(|known| !known.is_empty()) {
             Some(known) if self.deltas == Deltas::Used => match self.changed(known.clone()).await? {
                 Some(changed) => changed,
@@ -49,14 +51,15 @@ impl Fetcher {
             },
             _ => self.whole().await?,
         };
-        Ok(self.known.insert(next))
+        Ok(self.known.insert(next).clone())
     }
 
-    async fn whole(&self) -> Result<Applications, String> {
+    async fn whole(&self) -> Result<Arc<Applications>, String> {
         let path = format!("apps/{}", self.query);
         let reply = self.caller.call(Method::GET, &path, None, &[]).await?;
-        match reply.json::<Answer>().await {
-            Ok(answer) => Ok(Applications::of(answer.applications)),
+        let read = reply.read(|answer: Answer| Arc::new(Applications::of(answer.applications)));
+        match read.await {
+            Ok(all) => Ok(all),
             Err(why) => {
                 self.caller.distrust().await;
                 Err(format!("{path}: {why}"))
@@ -65,7 +68,7 @@ impl Fetcher {
     }
 
     /// What was known with the changes applied. `None` where that does not give what the server has.
-    async fn changed(&self, mut known: Applications) -> Result<Option<Applications>, String> {
+    async fn changed(&self, known: Arc<Applications>) -> Result<Option<Arc<Applications>>, String> {
         let path = format!("apps/delta{}", self.query);
         // A server may have deltas switched off, or not be ready for readers.
         let also = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
@@ -73,11 +76,7 @@ impl Fetcher {
         if !reply.status.is_success() {
             return Ok(None);
         }
-        let Ok(Answer { applications: delta }) = reply.json::<Answer>().await else { return Ok(None) };
-        let Some(hash) = delta.hash.clone().filter(|_| delta.version.as_deref() != Some("-1")) else {
-            return Ok(None);
-        };
-        known.apply(delta);
-        Ok((known.hash() == *hash).then_some(known))
+        // What cannot be read is no reason to fail: the whole may still be good.
+        Ok(reply.read(move |answer: Answer| known.with(answer.applications)).await.unwrap_or(None))
     }
 }

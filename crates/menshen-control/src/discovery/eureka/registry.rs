@@ -126,10 +126,7 @@ impl Follower {
 async fn fetch_on(mut fetcher: Fetcher, interval: Duration, tell: watch::Sender<Option<Found>>) {
     let mut failures = 0;
     loop {
-        let known = match fetcher.fetch().await {
-            Ok(known) => Ok(Arc::new(known.clone())),
-            Err(why) => Err(why.into()),
-        };
+        let known = fetcher.fetch().await.map_err(Arc::from);
         failures = if known.is_ok() { 0 } else { failures + 1 };
         let again_in = pause(interval, failures);
         tell.send_replace(Some(Found { known, again_in }));
