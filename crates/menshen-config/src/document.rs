@@ -4,6 +4,8 @@ mod access_log;
 mod acme;
 mod address;
 mod bind;
+mod discover;
+mod endpoint_list;
 mod forwarded;
 mod gateway;
 mod limits;
@@ -23,14 +25,16 @@ pub use access_log::{AccessLog, AccessLogFields, LogTo};
 pub use acme::{Acme, AcmeDirectory, Challenge, DnsHook, ExternalAccount, FolderPath, Terms};
 pub use address::{Address, Place, Prefix, Protocol, Url};
 pub use bind::{Bind, FileMode, UnixBind};
+pub use discover::{Discover, DiscoverFrom, Hold};
+pub use endpoint_list::{ListedEndpoint, endpoint_list};
 pub use forwarded::Forwarded;
 pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
 pub use named::{Entry, Named};
 pub use registries::{
-    Consul, ConsulChecks, ConsulQuery, Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery,
-    EurekaRegistration, EurekaStatus, RegistryUrl,
+    Consul, ConsulChecks, ConsulQuery, Dns, Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery,
+    EurekaRegistration, EurekaStatus, Registries, RegistryUrl,
 };
 pub use retry::{GrpcStatus, Retry};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
@@ -54,6 +58,8 @@ use crate::filter::FilterItem;
 pub struct Document {
     /// The gateway itself.
     pub gateway: Gateway,
+    /// Who can be asked for the endpoints of services.
+    pub registries: Registries,
     /// Where requests come in.
     pub listeners: Named<Listener>,
     /// Where requests go to.

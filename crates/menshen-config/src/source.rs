@@ -85,7 +85,7 @@ impl Reader {
 
     fn merge(&self, sources: &[Source], files: &[FileId]) -> (Document, Problems) {
         let (mut document, mut problems) = (Document::default(), Problems::new());
-        let mut gateway: Option<Span> = None;
+        let (mut gateway, mut registries): (Option<Span>, Option<Span>) = (None, None);
         let parsed: Vec<(FileId, &str, &Parsed)> = sources
             .iter()
             .zip(files)
@@ -97,13 +97,25 @@ impl Reader {
         for (_, _, parsed) in parsed {
             let Parsed { text: _, sections, problems: found } = parsed;
             found.iter().for_each(|problem| problems.retell(problem.clone()));
-            let Sections { gateway: mine, listeners, services, schemes, routes } = sections;
+            let Sections { gateway: mine, registries: asked, listeners, services, schemes, routes } =
+                sections;
             if let Some(mine) = mine {
                 match gateway {
                     Some(first) => self.twice(&mut problems, &Path::root(), "gateway", first, mine.span),
                     None => {
                         gateway = Some(mine.span);
                         document.gateway = mine.value.0.clone().unwrap_or_default();
+                    }
+                }
+            }
+            if let Some(asked) = asked {
+                match registries {
+                    Some(first) => {
+                        self.twice(&mut problems, &Path::root(), "registries", first, asked.span);
+                    }
+                    None => {
+                        registries = Some(asked.span);
+                        document.registries = asked.value.0.clone().unwrap_or_default();
                     }
                 }
             }

@@ -6,6 +6,7 @@ mod chain;
 mod listener;
 mod matching;
 mod order;
+mod registration;
 mod route;
 mod service;
 mod settings;
@@ -21,6 +22,8 @@ use menshen_proxy::{Gateway, Listener, Service};
 
 use crate::Ground;
 use crate::acme::Plan;
+use crate::discovery;
+use crate::discovery::eureka::registration::Registration;
 use service::Services;
 
 /// A linear-time pattern that must match from start to end.
@@ -50,6 +53,10 @@ pub struct Compiled {
     pub gateway: Arc<Gateway>,
     /// The certificates that are to be got.
     pub acme: Option<Arc<Plan>>,
+    /// Who is asked where services are.
+    pub discovery: Arc<discovery::Plan>,
+    /// What is said of this gateway to others.
+    pub registration: Option<Registration>,
     /// The services as documents, to compile their endpoints anew.
     pub(crate) plans: Services,
 }
@@ -65,6 +72,7 @@ pub fn compile(
     let mut services = Services::of(document);
     let gateway = settings::gateway(document, ground, problems);
     let acme = acme::compile(document, ground, purpose, problems);
+    let discovery = discovery::Plan::of(document, ground, problems);
     let mut builder = chain::Builder::new(document, ground);
     let listeners: Vec<Arc<Listener>> = document
         .listeners
@@ -88,6 +96,10 @@ pub fn compile(
     }
     // For a document that is refused nobody is asked for addresses: what they say would hide why.
     let purpose = if problems.has_errors() { Purpose::Check } else { purpose };
+    if purpose == Purpose::Serve {
+        ground.discovery.prepare(&discovery);
+    }
+    let registration = registration::compile(document, &listeners, ground, purpose, problems);
     let list = services.compile(ground, purpose, problems);
     problems.sort();
     if problems.has_errors() {
@@ -98,6 +110,8 @@ pub fn compile(
         services: list,
         gateway: Arc::new(gateway),
         acme: acme.map(Arc::new),
+        discovery: Arc::new(discovery),
+        registration,
         plans: services,
     })
 }

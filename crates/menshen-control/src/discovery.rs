@@ -1,16 +1,180 @@
 //! Where the endpoints of services are, as registries, DNS and files say it.
 //!
 //! ```text
-//! source ─► findings ─► keeper ─► discovered ─► compile ─► workers
+//! source ─► findings ─► follower ─► known ─► compile ─► workers
+//!                        │    ▲
+//!                     probes cache
 //! ```
 //!
-//! A source only asks. What an answer is worth is decided in one place for all of them: the last good set stays whatever
-//! fails.
+//! A source only asks. What an answer is worth is decided by one follower for all of them: the last good set stays whatever
+//! fails, a set that shrinks suddenly is held, and what was known last time serves at a cold start.
 
+mod cache;
 pub mod client;
 pub mod consul;
+mod dns;
 pub mod eureka;
+mod file;
+mod follower;
+mod hold;
+mod known;
+mod probe;
+mod resolver;
 pub mod source;
+mod sources;
 pub mod trust;
+mod wanted;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::Ground;
+
+pub use known::{Held, Known, Trouble};
+pub use resolver::{Found, Resolver, Resolvers};
 pub use source::{Answer, Finding, Findings, Instance, Source};
+pub use wanted::{Plan, Wanted};
+
+/// Changes that come this close together are published together.
+const BURST: Duration = Duration::from_millis(100);
+/// How long a service without any answer may keep the gateway from being ready.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Publishing takes at most one part in so many of the time.
+const REST: u32 = 4;
+
+/// What is known of where services are; outlives generations.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// Who asks DNS.
+    pub resolvers: Resolvers,
+    plan: watch::Sender<Arc<Plan>>,
+    known: Mutex<BTreeMap<Box<str>, Known>>,
+    /// The services whose sets have changed since they were published.
+    changed: Mutex<BTreeSet<Box<str>>>,
+    notice: Notify,
+    /// How long publishing took last.
+    took: Mutex<Duration>,
+}
+
+impl Discovery {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last good set of a service.
+    pub fn set(&self, service: &str) -> Option<Arc<[Instance]>> {
+        self.lock().get(service)?.set.clone()
+    }
+
+    /// All that is known, by service.
+    pub fn all(&self) -> BTreeMap<Box<str>, Known> {
+        self.lock().clone()
+    }
+
+    /// Services that nobody has said anything about yet, while it is worth waiting for.
+    pub fn awaited(&self) -> Vec<Box<str>> {
+        let known = self.lock();
+        known
+            .iter()
+            .filter(|(_, k)| k.set.is_none() && k.since.elapsed() < PATIENCE)
+            .map(|(n, _)| n.clone())
+            .collect()
+    }
+
+    /// Makes ready for a plan: of services that are new what was known last time is looked up.
+    pub(crate) fn prepare(&self, plan: &Plan) {
+        for (service, wanted) in &plan.services {
+            if self.lock().contains_key(service) {
+                continue;
+            }
+            let known = cache::read(&plan.folder, service, wanted);
+            self.lock().insert(service.clone(), known);
+        }
+    }
+
+    /// This is what is asked for from now on.
+    pub(crate) fn set_plan(&self, plan: &Arc<Plan>) {
+        self.lock().retain(|service, _| plan.services.contains_key(service));
+        self.plan.send_if_modified(|now| {
+            let is_other = **now != **plan;
+            *now = plan.clone();
+            is_other
+        });
+    }
+
+    fn update<T>(&self, service: &str, change: impl FnOnce(&mut Known) -> T) -> Option<T> {
+        self.lock().get_mut(service).map(change)
+    }
+
+    /// The set of a service has changed.
+    fn has_changed(&self, service: &str) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(service.into());
+        self.notice.notify_one();
+    }
+
+    /// The services whose sets have changed since this was asked last.
+    pub(crate) fn take_changed(&self) -> BTreeSet<Box<str>> {
+        std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long publishing what has changed took.
+    pub(crate) fn note_publication(&self, took: Duration) {
+        *self.took.lock().unwrap_or_else(PoisonError::into_inner) = took;
+    }
+
+    fn rest(&self) -> Duration {
+        REST * *self.took.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks whom the configuration names that is served, until nobody publishes any more. Whoever publishes is told when a set has
+/// changed.
+pub async fn run(ground: Arc<Ground>, changes: mpsc::Sender<()>) {
+    let discovery = &ground.discovery;
+    let mut plans = discovery.plan.subscribe();
+    let mut followed: BTreeMap<Box<str>, (Wanted, JoinSet<()>)> = BTreeMap::new();
+    loop {
+        let plan = plans.borrow_and_update().clone();
+        // Who is dropped here stops.
+        followed.retain(|service, (wanted, _)| plan.services.get(service) == Some(wanted));
+        for (service, wanted) in &plan.services {
+            followed.entry(service.clone()).or_insert_with(|| {
+                let mut task = JoinSet::new();
+                let follower = follower::Follower::new(service, wanted, &plan.folder, &ground);
+                task.spawn(follower.run());
+                (wanted.clone(), task)
+            });
+        }
+        loop {
+            tokio::select! {
+                changed = plans.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                () = discovery.notice.notified() => {
+                    tokio::time::sleep(BURST).await;
+                    if changes.send(()).await.is_err() {
+                        return;
+                    }
+                    // A large set that changes all the time must not keep control from its other work.
+                    tokio::time::sleep(discovery.rest().min(Duration::from_secs(5))).await;
+                }
+                () = changes.closed() => return,
+            }
+        }
+    }
+}
+
+/// How long is waited after so many failures in a row: a second and more, up to half a minute, never quite the same.
+pub(crate) fn back_off(failures: u32) -> Duration {
+    jittered(Duration::from_secs(1 << failures.saturating_sub(1).min(5)).min(Duration::from_secs(30)))
+}
+
+/// Up to a tenth less, so that many who wait do not come back at once.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 - 0.1 * fastrand::f64())
+}

@@ -146,6 +146,8 @@ pub struct Ground {
     pub store: crate::store::Opened,
     /// Certificates that are got.
     pub acme: crate::acme::Acme,
+    /// Where services are, as others say it.
+    pub discovery: crate::discovery::Discovery,
     /// Addresses of host names.
     pub names: crate::resolve::Names,
     /// Counters of the workers themselves.
@@ -175,6 +177,7 @@ impl Ground {
             files: crate::files::Files::default(),
             store: crate::store::Opened::default(),
             acme: crate::acme::Acme::default(),
+            discovery: crate::discovery::Discovery::default(),
             names: crate::resolve::Names::default(),
             worker_stats: Arc::new(WorkerStats::new(workers)),
             pseudonym: format!("menshen-{:08x}", fastrand::u32(..)).into(),

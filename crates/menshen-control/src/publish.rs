@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::access_log::LogControl;
 use crate::acme::Change;
 use crate::compile::{Compiled, Purpose, compile};
+use crate::discovery::eureka::registration::Phase;
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
 use crate::{Ground, Origin};
@@ -62,12 +63,30 @@ impl Shared {
     /// Notes that the gateway is stopping: readiness goes first.
     pub fn stopping(&self) {
         self.update(|s| s.stopping = true);
+        self.ground.registering.is_at(Phase::Leaving);
     }
 
-    /// True when every worker serves the current generation and the gateway is not stopping.
+    /// Waits until the gateway is ready for the first time; from then on others may know of it.
+    pub async fn tell_when_ready(&self) {
+        while !self.is_ready() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.ground.registering.is_at(Phase::Up);
+    }
+
+    /// True when every worker serves the current generation, every service has been heard of, and the gateway is not stopping.
     pub fn is_ready(&self) -> bool {
         let status = self.status();
-        !status.stopping && status.version > 0 && self.all_workers_serve(status.version)
+        !status.stopping
+            && status.version > 0
+            && self.all_workers_serve(status.version)
+            && self.ground.discovery.awaited().is_empty()
+    }
+
+    /// True when every worker serves, also if some services have no endpoints yet.
+    pub fn serves(&self) -> bool {
+        let version = self.status().version;
+        version > 0 && self.all_workers_serve(version)
     }
 
     fn all_workers_serve(&self, version: u64) -> bool {
@@ -292,6 +311,8 @@ impl Publisher {
         self.shared.log.set(document.gateway.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone()));
         self.publish(&compiled);
         self.shared.ground.acme.set_plan(compiled.acme.as_ref());
+        self.shared.ground.discovery.set_plan(&compiled.discovery);
+        self.shared.ground.registering.want(compiled.registration.clone());
         let document = compiled.acme.is_some().then(|| document.clone());
         self.serving = Some(Serving { compiled, document });
         self.shared.update(|s| s.took = started.elapsed());
@@ -324,19 +345,39 @@ impl Publisher {
         if self.shared.ground.names.is_empty() || !self.shared.ground.names.refresh() {
             return;
         }
-        let Some(mut serving) = self.serving.take() else { return };
-        let mut problems = Problems::new();
-        let services = serving.compiled.plans.compile(&self.shared.ground, Purpose::Serve, &mut problems);
-        if problems.has_errors() {
-            // A file that services need cannot be read now; without it they would have no endpoint at all.
-            tracing::warn!("addresses of services changed and are not used yet: {problems}");
-            self.serving = Some(serving);
+        if self.recompile_services(|_| true) {
+            tracing::info!("addresses of services changed");
+        }
+    }
+
+    /// Publishes the sets of services that have changed; others stay as they are.
+    pub fn take_discovered(&mut self) {
+        let changed = self.shared.ground.discovery.take_changed();
+        if changed.is_empty() {
             return;
         }
-        serving.compiled.services = services;
-        self.publish(&serving.compiled);
+        let started = Instant::now();
+        self.recompile_services(|service| changed.contains(service));
+        self.shared.ground.discovery.note_publication(started.elapsed());
+    }
+
+    /// Compiles these services anew and publishes them. False if they cannot be.
+    fn recompile_services(&mut self, is_meant: impl Fn(&str) -> bool + Send) -> bool {
+        let Some(mut serving) = self.serving.take() else { return false };
+        let mut problems = Problems::new();
+        let Compiled { plans, services, .. } = &serving.compiled;
+        let services =
+            on_own_thread(|| plans.recompile(services, is_meant, &self.shared.ground, &mut problems));
+        let is_good = !problems.has_errors();
+        if is_good {
+            serving.compiled.services = services;
+            self.publish(&serving.compiled);
+        } else {
+            // A file that services need cannot be read now; without it they would have no endpoint at all.
+            tracing::warn!("addresses of services changed and are not used yet: {problems}");
+        }
         self.serving = Some(serving);
-        tracing::info!("addresses of services changed");
+        is_good
     }
 
     /// Has the keeper of certificates its way.

@@ -34,6 +34,19 @@ impl Names {
         Ok(found)
     }
 
+    /// The addresses of a host and port as far as they are known; nobody is asked.
+    pub fn known(&self, address: &Address) -> Vec<SocketAddr> {
+        if let Ok(ip) = address.host.parse::<IpAddr>() {
+            return vec![SocketAddr::new(ip, address.port)];
+        }
+        self.lock().get(&(address.host.clone(), address.port)).cloned().unwrap_or_default()
+    }
+
+    /// These are the addresses of a host and port.
+    pub fn learn(&self, address: &Address, found: Vec<SocketAddr>) {
+        self.lock().insert((address.host.clone(), address.port), found);
+    }
+
     /// Asks for all known names again. True when an answer changed.
     pub fn refresh(&self) -> bool {
         let keys: Vec<_> = self.lock().keys().cloned().collect();

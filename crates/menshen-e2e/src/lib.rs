@@ -9,6 +9,8 @@ mod certificates;
 mod client;
 mod confused;
 mod dialer;
+
+mod eureka;
 mod eventually;
 pub mod frames;
 mod gate;
@@ -27,6 +29,7 @@ pub use browser::Browser;
 pub use certificates::{Authority, Leaf, Validity};
 pub use client::Client;
 pub use dialer::Dialer;
+pub use eureka::EurekaServer;
 pub use eventually::{PATIENCE, eventually, settled};
 pub use gate::Gate;
 pub use gateway::TestGateway;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use menshen_control::acme::{self, Change};
 use menshen_control::admin::{self, Order};
+use menshen_control::discovery;
+use menshen_control::discovery::eureka::registration::{self, Phase};
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
 use menshen_control::watch::Watch;
@@ -14,7 +16,7 @@ use tokio::sync::mpsc;
 /// How often the log says that a certificate is about to end.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How long the keeper of certificates may take to tidy up.
+/// How long the keeper of certificates and the registration may take to tidy up, each.
 const TIDYING: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
@@ -44,7 +46,16 @@ pub(crate) fn start(
             let shared = publisher.shared().clone();
             let (changes, changed) = mpsc::channel(4);
             let keeper = tokio::spawn(acme::run(shared.clone(), changes));
-            run(publisher, ordered, changed).await;
+            let (sets, sets_changed) = mpsc::channel(1);
+            tokio::spawn(discovery::run(shared.ground.clone(), sets));
+            let ground = shared.ground.clone();
+            let registering = tokio::spawn(async move { registration::run(&ground.registering).await });
+            let starting = shared.clone();
+            tokio::spawn(async move { starting.tell_when_ready().await });
+            run(publisher, ordered, changed, sets_changed).await;
+            // Others must not be told of a gateway that has ended.
+            shared.ground.registering.is_at(Phase::Gone);
+            let _ = tokio::time::timeout(TIDYING, registering).await;
             // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
             let _ = tokio::time::timeout(TIDYING, keeper).await;
             acme::let_go(&shared.ground);
@@ -73,6 +84,7 @@ async fn run(
     mut publisher: Publisher,
     mut ordered: mpsc::Receiver<Order>,
     mut certificates_changed: mpsc::Receiver<Change>,
+    mut sets_changed: mpsc::Receiver<()>,
 ) {
     let mut watch = publisher.origin().watched().and_then(|directory| match Watch::start(&directory) {
         Ok(watch) => Some(watch),
@@ -98,6 +110,7 @@ async fn run(
                 None => return,
             },
             Some(change) = certificates_changed.recv() => publisher.apply(change),
+            Some(()) = sets_changed.recv() => publisher.take_discovered(),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
             _ = names.tick() => publisher.refresh_names(),

@@ -111,13 +111,13 @@ impl Gateway {
             control: Some(control),
             log: Some(log),
         };
-        gateway.wait_until_ready();
+        gateway.wait_until_it_serves();
         Ok(gateway)
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_it_serves(&self) {
         let end = Instant::now() + Duration::from_secs(10);
-        while !self.shared.is_ready() && Instant::now() < end {
+        while !self.shared.serves() && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(200));
         }
     }

@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Address, CallTimeouts, Place, Prefix, Protocol, Retry, ServiceTls, Url};
+use super::{Address, CallTimeouts, Discover, Place, Prefix, Protocol, Retry, ServiceTls, Url};
 use crate::decode::Recovered;
 use crate::quantity::{Bounded, Duration, PerWorker};
 use crate::span::{Span, Spanned};
@@ -16,8 +16,10 @@ use crate::text::{FromText, Refusal, text_type};
 pub struct Service {
     /// What it is, for people.
     pub about: Option<String>,
-    /// Where it can be reached; at least one.
+    /// Where it can be reached; at least one, unless somebody is asked. Beside `discover` they serve until it has an answer.
     pub endpoints: Vec<Spanned<Endpoint>>,
+    /// Who is asked where it can be reached.
+    pub discover: Option<Spanned<Discover>>,
     /// How it is spoken to. Default: `http`, or `https` if there is something to say about TLS.
     pub protocol: Protocol,
     /// How TLS is spoken with it.
@@ -45,10 +47,14 @@ struct Long {
     /// What it is, for people.
     #[serde(default)]
     about: Option<String>,
-    /// Where it can be reached.
-    #[serde(deserialize_with = "at_least_one")]
-    #[schemars(length(min = 1))]
-    endpoints: Vec<Spanned<Endpoint>>,
+    /// Where it can be reached. Beside `discover`: where, until that has an answer.
+    #[serde(default, deserialize_with = "at_least_one")]
+    #[schemars(length(min = 1), with = "Vec<Spanned<Endpoint>>")]
+    endpoints: Option<Vec<Spanned<Endpoint>>>,
+    /// Who is asked where it can be reached: `dns:host:port`, `srv:_http._tcp.name`, `file:endpoints.yaml`, `eureka:APP`,
+    /// `consul:name?tag=v2&dc=x`, or a map.
+    #[serde(default)]
+    discover: Option<Spanned<Discover>>,
     /// How it is spoken to. Default: `http`, or `https` if there is something to say about TLS.
     #[serde(default)]
     protocol: Option<Protocol>,
@@ -192,6 +198,7 @@ impl<'de> Deserialize<'de> for Service {
         let Long {
             about,
             endpoints,
+            discover,
             protocol,
             tls,
             proxy_protocol,
@@ -202,6 +209,10 @@ impl<'de> Deserialize<'de> for Service {
             host,
             base,
         } = long;
+        if endpoints.is_none() && discover.is_none() {
+            return Err(D::Error::missing_field("endpoints"));
+        }
+        let endpoints = endpoints.unwrap_or_default();
         let protocol = match (protocol, &tls) {
             (Some(plain), Some(_)) if !plain.is_tls() => {
                 return Err(D::Error::custom(
@@ -216,6 +227,7 @@ impl<'de> Deserialize<'de> for Service {
         Ok(Self {
             about,
             endpoints,
+            discover,
             protocol,
             tls,
             proxy_protocol,
@@ -272,12 +284,19 @@ impl<'de> Deserialize<'de> for Written {
 }
 
 /// Endpoints that are refused still count as written.
-fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Spanned<Endpoint>>, D::Error> {
+fn at_least_one<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Spanned<Endpoint>>>, D::Error> {
     let written = Vec::<Spanned<Recovered<Endpoint>>>::deserialize(deserializer)?;
     if written.is_empty() {
         return Err(D::Error::custom("no endpoints\nname at least one, as in `[127.0.0.1:9001]`"));
     }
-    Ok(written.into_iter().filter_map(|Spanned { span, value }| Some(Spanned::new(span, value.0?))).collect())
+    Ok(Some(
+        written
+            .into_iter()
+            .filter_map(|Spanned { span, value }| Some(Spanned::new(span, value.0?)))
+            .collect(),
+    ))
 }
 
 impl<'de> Deserialize<'de> for Endpoint {

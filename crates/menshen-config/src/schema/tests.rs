@@ -43,7 +43,7 @@ fn the_schema_has_all_sections_and_no_others() {
     let properties = schema["properties"].as_object().unwrap();
     assert_eq!(
         properties.keys().collect::<Vec<_>>(),
-        ["gateway", "listeners", "services", "schemes", "routes"]
+        ["gateway", "registries", "listeners", "services", "schemes", "routes"]
     );
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::decode::{Recovered, decode};
-use crate::document::{Gateway, Listener, Named, Route, Scheme, Service};
+use crate::document::{Gateway, Listener, Named, Registries, Route, Scheme, Service};
 use crate::node::{Key, Node};
 use crate::path::Path;
 use crate::problem::Problems;
@@ -18,6 +18,8 @@ use crate::yaml;
 pub(crate) struct Sections {
     /// The gateway itself: what holds for all listeners and routes.
     pub(super) gateway: Option<Spanned<Recovered<Gateway>>>,
+    /// Who can be asked for the endpoints of services.
+    pub(super) registries: Option<Spanned<Recovered<Registries>>>,
     /// Where requests come in, by name.
     pub(super) listeners: Named<Listener>,
     /// Where requests go to, by name.
@@ -34,8 +36,8 @@ impl Sections {
         let mut entries = Entries::default();
         let Some(rest) = yaml::parse_to(&mut entries, file, text, problems) else { return Self::default() };
         problems.append(entries.problems);
-        let Self { gateway, .. } = decode(&rest, &Path::root(), problems).unwrap_or_default();
-        Self { gateway, ..entries.sections }
+        let Self { gateway, registries, .. } = decode(&rest, &Path::root(), problems).unwrap_or_default();
+        Self { gateway, registries, ..entries.sections }
     }
 
     /// The section of this name, if it is one of things by name.

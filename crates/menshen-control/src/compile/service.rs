@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol,
-    Retry, Service as Written, ServiceHost, Url,
+    Address, Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol,
+    ProxyProtocol, Retry, Service as Written, ServiceHost, Url,
 };
-use menshen_config::{Document, Path, Problems, Span};
+use menshen_config::{Document, Path, Problems, Span, Spanned};
 use menshen_proxy::balance::{Balance, Method};
 use menshen_proxy::stats::ServiceStats;
 use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, proxy_protocol};
@@ -16,6 +16,7 @@ use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service,
 use super::Purpose;
 use super::tls::Identity;
 use crate::Ground;
+use crate::discovery::Instance;
 use crate::ground::EndpointKey;
 
 const IDLE: usize = 1024;
@@ -98,6 +99,21 @@ impl Services {
     ) -> Arc<[Arc<Service>]> {
         self.plans.iter().map(|p| Arc::new(p.compile(ground, purpose, problems))).collect()
     }
+
+    /// Compiles the services that are meant anew; the others stay as they are in `before`.
+    pub(crate) fn recompile(
+        &self,
+        before: &[Arc<Service>],
+        is_meant: impl Fn(&str) -> bool,
+        ground: &Ground,
+        problems: &mut Problems,
+    ) -> Arc<[Arc<Service>]> {
+        let mut service = |(plan, before): (&Plan, &Arc<Service>)| match is_meant(&plan.name) {
+            true => Arc::new(plan.compile(ground, Purpose::Serve, problems)),
+            false => before.clone(),
+        };
+        self.plans.iter().zip(before).map(&mut service).collect()
+    }
 }
 
 fn host(service: &Written) -> HostPolicy {
@@ -134,81 +150,23 @@ impl Plan {
 
     fn endpoints(&self, ground: &Ground, purpose: Purpose, problems: &mut Problems) -> Vec<Arc<Endpoint>> {
         let path = Path::root().key("services").key(&self.name);
-        let protocol = self.written.protocol;
-        let version = match protocol {
-            Protocol::Http | Protocol::Https => HttpVersion::Http1,
-            Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
-        };
-        let introduction = self.written.proxy_protocol.map(|version| match version {
-            ProxyProtocol::V1 => proxy_protocol::Version::V1,
-            ProxyProtocol::V2 => proxy_protocol::Version::V2,
-        });
-        if introduction.is_some() && version == HttpVersion::Http2 {
-            problems
-                .error(
-                    self.at,
-                    path.key("proxy-protocol"),
-                    "connections over HTTP/2 are shared by all clients",
-                )
-                .hint("use `protocol: http` or `https`, or let the service read `X-Forwarded-For`");
+        let introduction = self.introduction(&path, problems);
+        let mut ways = Ways { plan: self, path: &path, ground, introduction, known: Vec::new() };
+        // Files that are needed are read, and what is wrong with them told, also while there are no endpoints.
+        if ways.of(self.written.protocol, problems).is_none() {
+            return Vec::new();
         }
-        let is_unix = |e: &menshen_config::Spanned<WrittenEndpoint>| matches!(e.address, Place::Unix(_));
-        if let Some(endpoint) = self.written.endpoints.iter().find(|e| is_unix(e))
-            && (protocol.is_tls() || introduction.is_some())
-        {
-            problems
-                .error(
-                    endpoint.span,
-                    path.clone(),
-                    "over a Unix socket neither TLS nor the PROXY protocol is spoken",
-                )
-                .hint("use `protocol: http` or `h2c`");
-        }
-        let identity = match protocol.is_tls() {
-            false => None,
-            true => match Identity::of(&self.written.tls, version, self.at, &path, ground, problems) {
-                Some(identity) => Some(identity),
-                None => return Vec::new(),
-            },
-        };
         let mut endpoints = Vec::new();
-        for endpoint in &self.written.endpoints {
-            let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
-            let authority = endpoint.address.to_string();
-            let addresses = match (&endpoint.address, purpose) {
-                (Place::Unix(path), _) => Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())]),
-                (Place::Net(address), Purpose::Check) => {
-                    Ok(vec![EndpointAddress::Tcp(([0, 0, 0, 0], address.port).into())])
+        match self.discovered(ground) {
+            Some(set) => {
+                endpoints.reserve(set.len());
+                for instance in set.iter() {
+                    self.add_instance(instance, &mut ways, &mut endpoints, problems);
                 }
-                (Place::Net(address), Purpose::Serve) => ground
-                    .names
-                    .addresses(address)
-                    .map(|all| all.into_iter().map(EndpointAddress::Tcp).collect()),
-            };
-            match addresses {
-                Ok(addresses) => {
-                    let tls = identity.as_ref().and_then(|i| i.at(&endpoint.address));
-                    let print = identity.as_ref().map(|i| i.fingerprint);
-                    endpoints.extend(addresses.into_iter().map(|address| {
-                        let authority = authority.as_str().into();
-                        ground.endpoint(
-                            EndpointKey {
-                                service: self.name.clone(),
-                                authority,
-                                address,
-                                weight,
-                                version,
-                                introduction,
-                                tls: print,
-                            },
-                            tls.clone(),
-                        )
-                    }));
-                }
-                // A name that does not resolve now may do so later; the others serve meanwhile.
-                Err(e) => {
-                    let path = format!("services.{}", self.name);
-                    problems.warning(endpoint.span, path, format!("`{authority}` cannot be resolved: {e}"));
+            }
+            None => {
+                for endpoint in &self.written.endpoints {
+                    self.add_written(endpoint, purpose, &mut ways, &mut endpoints, problems);
                 }
             }
         }
@@ -220,5 +178,180 @@ impl Plan {
             );
         }
         endpoints
+    }
+
+    /// What a source says, if one is asked and has said anything.
+    fn discovered(&self, ground: &Ground) -> Option<Arc<[Instance]>> {
+        self.written.discover.as_ref()?;
+        ground.discovery.set(&self.name)
+    }
+
+    fn introduction(&self, path: &Path, problems: &mut Problems) -> Option<proxy_protocol::Version> {
+        let introduction = self.written.proxy_protocol.map(|version| match version {
+            ProxyProtocol::V1 => proxy_protocol::Version::V1,
+            ProxyProtocol::V2 => proxy_protocol::Version::V2,
+        });
+        if introduction.is_some() && version(self.written.protocol) == HttpVersion::Http2 {
+            problems
+                .error(
+                    self.at,
+                    path.key("proxy-protocol"),
+                    "connections over HTTP/2 are shared by all clients",
+                )
+                .hint("use `protocol: http` or `https`, or let the service read `X-Forwarded-For`");
+        }
+        let is_unix = |e: &Spanned<WrittenEndpoint>| matches!(e.address, Place::Unix(_));
+        if let Some(endpoint) = self.written.endpoints.iter().find(|e| is_unix(e))
+            && (self.written.protocol.is_tls() || introduction.is_some())
+        {
+            problems
+                .error(
+                    endpoint.span,
+                    path.clone(),
+                    "over a Unix socket neither TLS nor the PROXY protocol is spoken",
+                )
+                .hint("use `protocol: http` or `h2c`");
+        }
+        introduction
+    }
+
+    fn add_written(
+        &self,
+        endpoint: &Spanned<WrittenEndpoint>,
+        purpose: Purpose,
+        ways: &mut Ways<'_>,
+        to: &mut Vec<Arc<Endpoint>>,
+        problems: &mut Problems,
+    ) {
+        let ground = ways.ground;
+        let addresses = match (&endpoint.address, purpose) {
+            (Place::Unix(path), _) => Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())]),
+            (Place::Net(address), Purpose::Check) => {
+                Ok(vec![EndpointAddress::Tcp(([0, 0, 0, 0], address.port).into())])
+            }
+            (Place::Net(address), Purpose::Serve) => {
+                ground.names.addresses(address).map(|all| all.into_iter().map(EndpointAddress::Tcp).collect())
+            }
+        };
+        match addresses {
+            Ok(addresses) => {
+                let Some(way) = ways.of(self.written.protocol, problems) else { return };
+                let weight = endpoint.weight;
+                to.extend(addresses.into_iter().map(|a| way.endpoint(&endpoint.address, a, weight)));
+            }
+            // A name that does not resolve now may do so later; the others serve meanwhile.
+            Err(e) => {
+                let (path, authority) = (format!("services.{}", self.name), &endpoint.address);
+                problems.warning(endpoint.span, path, format!("`{authority}` cannot be resolved: {e}"));
+            }
+        }
+    }
+
+    /// What a source says wrongly is left out; the others serve.
+    fn add_instance(
+        &self,
+        instance: &Instance,
+        ways: &mut Ways<'_>,
+        to: &mut Vec<Arc<Endpoint>>,
+        problems: &mut Problems,
+    ) {
+        let ground = ways.ground;
+        let protocol = instance.protocol.unwrap_or(self.written.protocol);
+        match &instance.address {
+            Place::Unix(_) if protocol.is_tls() || ways.introduction.is_some() => {}
+            Place::Unix(path) => {
+                let address = EndpointAddress::Unix(ground.files.resolve(path).into());
+                let Some(way) = ways.of(protocol, problems) else { return };
+                to.push(way.endpoint(&instance.address, address, instance.weight));
+            }
+            Place::Net(address) => {
+                let Some(way) = ways.of(protocol, problems) else { return };
+                let host = instance.host.clone().unwrap_or_else(|| address.host.clone());
+                let known_as = Place::Net(Address { host, port: address.port });
+                let addresses = ground.names.known(address).into_iter().map(EndpointAddress::Tcp);
+                to.extend(addresses.map(|a| way.endpoint(&known_as, a, instance.weight)));
+            }
+        }
+    }
+}
+
+fn version(protocol: Protocol) -> HttpVersion {
+    match protocol {
+        Protocol::Http | Protocol::Https => HttpVersion::Http1,
+        Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
+    }
+}
+
+/// The ways in which the endpoints of a service are spoken to: instances may differ from what the document says.
+struct Ways<'a> {
+    plan: &'a Plan,
+    path: &'a Path,
+    ground: &'a Ground,
+    introduction: Option<proxy_protocol::Version>,
+    known: Vec<(Protocol, Result<Option<Identity>, Unusable>)>,
+}
+
+/// What TLS needs is not there.
+struct Unusable;
+
+/// How an endpoint is spoken to.
+struct Way<'a> {
+    plan: &'a Plan,
+    ground: &'a Ground,
+    version: HttpVersion,
+    introduction: Option<proxy_protocol::Version>,
+    identity: Option<&'a Identity>,
+}
+
+impl Ways<'_> {
+    /// `None` after a problem.
+    fn of(&mut self, protocol: Protocol, problems: &mut Problems) -> Option<Way<'_>> {
+        let version = version(protocol);
+        if !self.known.iter().any(|(p, _)| *p == protocol) {
+            let identity = self.identity(protocol, version, problems);
+            self.known.push((protocol, identity));
+        }
+        let (_, identity) = self.known.iter().find(|(p, _)| *p == protocol)?;
+        let Self { plan, ground, introduction, .. } = *self;
+        Some(Way { plan, ground, version, introduction, identity: identity.as_ref().ok()?.as_ref() })
+    }
+
+    fn identity(
+        &self,
+        protocol: Protocol,
+        version: HttpVersion,
+        problems: &mut Problems,
+    ) -> Result<Option<Identity>, Unusable> {
+        if !protocol.is_tls() {
+            return Ok(None);
+        }
+        let Self { plan, path, ground, .. } = *self;
+        if protocol == plan.written.protocol {
+            let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, problems);
+            return identity.map(Some).ok_or(Unusable);
+        }
+        // What a source says must not keep the others from serving.
+        let mut aside = Problems::new();
+        let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, &mut aside);
+        if identity.is_none() {
+            tracing::warn!(service = %plan.name, "instances that speak TLS are left out: {aside}");
+        }
+        identity.map(Some).ok_or(Unusable)
+    }
+}
+
+impl Way<'_> {
+    /// The endpoint that is known as `place` and connected to at `address`.
+    fn endpoint(&self, place: &Place, address: EndpointAddress, weight: u32) -> Arc<Endpoint> {
+        let key = EndpointKey {
+            service: self.plan.name.clone(),
+            authority: place.to_string().into(),
+            address,
+            weight: u16::try_from(weight).unwrap_or(u16::MAX),
+            version: self.version,
+            introduction: self.introduction,
+            tls: self.identity.map(|i| i.fingerprint),
+        };
+        self.ground.endpoint(key, self.identity.and_then(|i| i.at(place)))
     }
 }

@@ -7,15 +7,19 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use menshen_config::document::{Place, Protocol};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// One instance as a source knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its name at the source; unique within the set.
     pub id: Box<str>,
     /// Where it is.
     pub address: Place,
+    /// The host that it goes by in `Host` and in TLS, where that is not the one in its address: DNS knows `users.internal` at
+    /// `10.0.0.5`.
+    pub host: Option<Box<str>>,
     /// How it is spoken to, where the source knows; else as the service says.
     pub protocol: Option<Protocol>,
     /// Its part of the requests in proportion to the others'; 0 gets none.
@@ -30,7 +34,7 @@ impl Instance {
     /// An instance of which only the place is known.
     pub fn at(address: Place) -> Self {
         let id = address.to_string().into();
-        Self { id, address, protocol: None, weight: 1, zone: None, metadata: BTreeMap::new() }
+        Self { id, address, host: None, protocol: None, weight: 1, zone: None, metadata: BTreeMap::new() }
     }
 }
 

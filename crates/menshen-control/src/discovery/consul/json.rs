@@ -81,6 +81,7 @@ fn entry(raw: &Map<String, Value>, zone_key: &str) -> Option<Entry> {
             // Ids of services are unique on their node only.
             id: format!("{node_name}/{id}").into(),
             address: Place::Net(address(&host, port)?),
+            host: None,
             protocol: None,
             weight: weight("Passing"),
             zone,

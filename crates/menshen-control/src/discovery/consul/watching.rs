@@ -10,13 +10,12 @@ use tokio::time::Instant;
 use super::index::Index;
 use super::{Settings, query};
 use crate::discovery::client::{Base, Client, Question};
-use crate::discovery::{Answer, Findings, Instance};
+use crate::discovery::{Answer, Findings, Instance, back_off, jittered};
 
 /// The least time between two questions: a service that changes all the time must not become a busy loop.
 const BETWEEN: Duration = Duration::from_millis(100);
-/// How long is waited after the first failure, and at most.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(15);
+/// How often an agent is asked that does not hold questions back, at most.
+const PACE: Duration = Duration::from_secs(15);
 
 /// Watches until it is dropped.
 pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Client, to: Findings) {
@@ -43,7 +42,7 @@ pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Clien
                 // Another agent counts otherwise; and of this one nobody knows whether it is the same as before.
                 index = Index::default();
                 agent = agent.wrapping_add(1);
-                let again_in = retry(failures);
+                let again_in = back_off(failures);
                 to.tell(Answer::Failed(why), Some(again_in)).await;
                 tokio::time::sleep(again_in).await;
             }
@@ -62,7 +61,7 @@ async fn ask(
     let (path, within) = match index.get() {
         None => (path, settings.within),
         Some(index) => {
-            let wait = settings.wait.mul_f64(0.9 + 0.1 * fastrand::f64());
+            let wait = jittered(settings.wait);
             // The agent adds up to a sixteenth.
             (
                 format!("{path}&index={index}&wait={}ms", wait.as_millis()),
@@ -91,11 +90,5 @@ async fn ask(
 
 /// How often an agent is asked that does not hold questions back.
 fn pace(settings: &Settings) -> Duration {
-    settings.wait.min(LONGEST_RETRY).mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
-/// After this many failures in a row; a fifth more or less.
-fn retry(failures: u32) -> Duration {
-    let base = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(8)).min(LONGEST_RETRY);
-    base.mul_f64(0.8 + 0.4 * fastrand::f64())
+    jittered(settings.wait.min(PACE))
 }

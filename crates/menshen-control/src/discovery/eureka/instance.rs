@@ -68,6 +68,7 @@ impl Info {
         Some(Instance {
             id: self.id.clone(),
             address: Place::Net(address),
+            host: None,
             protocol,
             weight,
             zone: self.zone.clone(),

@@ -123,7 +123,8 @@ pub async fn run(registering: &Registering) {
             lease = want.map(Lease::new);
         }
         let again_in = match (&mut lease, now_at) {
-            (Some(lease), Phase::Up | Phase::Leaving) => lease.attempt(now_at).await,
+            (Some(lease), Phase::Up) => lease.attempt(now_at).await,
+            (Some(lease), Phase::Leaving) if lease.told.is_some() => lease.attempt(now_at).await,
             (Some(lease), Phase::Gone) => return lease.end().await,
             (None, Phase::Gone) => return,
             _ => IDLE,
