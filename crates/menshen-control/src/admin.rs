@@ -3,9 +3,10 @@
 //! | path | what |
 //! |---|---|
 //! | `GET /healthz` | 200 while the process lives |
-//! | `GET /readyz` | 200 when every worker serves the current configuration; 503 before that and while stopping |
+//! | `GET /readyz` | 200 when every worker serves the current configuration; 503 before that, while a service is waited for, and while stopping |
 //! | `GET /metrics` | Prometheus text |
 //! | `GET /status` | version, reloads, the last refusal, what waits for a restart, how it goes with certificates |
+//! | `GET /services`, `…/{name}` | services and their endpoints: who says where they are, and how they do |
 //! | `GET /filters` | filters with their run-time switches |
 //! | `POST /filters/{id}/off`, `…/on` | turns a filter off and on until the next start |
 //! | `POST /reload` | reads the configuration again |
@@ -58,6 +59,8 @@ fn router(shared: Arc<Shared>, orders: mpsc::Sender<Order>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/status", get(status))
+        .route("/services", get(services))
+        .route("/services/{name}", get(service))
         .route("/filters", get(filters))
         .route("/filters/{id}/{state}", post(switch))
         .route("/reload", post(reload))
@@ -94,8 +97,24 @@ async fn ready(State(desk): State<Desk>) -> Response {
     if desk.shared.is_ready() {
         return "ready\n".into_response();
     }
-    let why = if desk.shared.status().stopping { "stopping\n" } else { "starting\n" };
+    let awaited = desk.shared.ground.discovery.awaited();
+    let why = match (desk.shared.status().stopping, awaited.is_empty()) {
+        (true, _) => "stopping\n".to_owned(),
+        (false, true) => "starting\n".to_owned(),
+        (false, false) => format!("waiting for the endpoints of {}\n", awaited.join(", ")),
+    };
     (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+}
+
+async fn services(State(desk): State<Desk>) -> Response {
+    Json(json!({ "services": crate::services::view(&desk.shared, None) })).into_response()
+}
+
+async fn service(State(desk): State<Desk>, Path(name): Path<String>) -> Response {
+    match crate::services::view(&desk.shared, Some(&name)).pop() {
+        Some(service) => Json(service).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "no-such-service", "`GET /services` lists the names."),
+    }
 }
 
 async fn metrics_text(State(desk): State<Desk>) -> Response {

@@ -9,7 +9,7 @@ use menshen_proxy::chain::Switch;
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
-    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Sockets, proxy_protocol,
+    Endpoint, EndpointAddress, EndpointState, HttpVersion, ListenerAddress, Presence, Sockets, proxy_protocol,
 };
 use rustc_hash::FxHashMap;
 
@@ -204,6 +204,7 @@ impl Ground {
             version,
             introduction,
             state: self.states.get(place, || EndpointState::new(self.workers)),
+            presence: Presence::default(),
         })
     }
 

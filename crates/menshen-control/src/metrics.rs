@@ -1,6 +1,8 @@
 //! Metrics: the counters of all workers, summed when somebody asks. Labels are names from the document and stable
 //! codes, never what a client sent.
 
+mod discovery;
+
 use std::collections::BTreeMap;
 use std::fmt::Error;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ impl Collector for All {
         self.acme(&mut out)?;
         self.routes(&mut out)?;
         self.services(&mut out)?;
+        discovery::encode(&self.0.ground.discovery, &mut out)?;
         self.filters(&mut out)?;
         self.config(&mut out)
     }

@@ -16,6 +16,7 @@ use crate::compile::{Compiled, Purpose, compile};
 use crate::discovery::eureka::registration::Phase;
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
+use crate::services::Serving;
 use crate::{Ground, Origin};
 
 /// How the last reload went.
@@ -48,6 +49,8 @@ pub struct Shared {
     pub status: Mutex<Status>,
     /// Where access-log lines go.
     pub log: Arc<LogControl>,
+    /// The services that are served.
+    pub services: Serving,
 }
 
 impl Shared {
@@ -113,7 +116,7 @@ pub struct Publisher {
     reader: Reader,
     snapshots: watch::Sender<Arc<Snapshot>>,
     shared: Arc<Shared>,
-    serving: Option<Serving>,
+    serving: Option<Current>,
     /// Generations that workers may still hold; dropped here, because freeing a large one takes time.
     old: Vec<Arc<Snapshot>>,
     fixed: Fixed,
@@ -125,7 +128,7 @@ pub struct Publisher {
     tidying: u8,
 }
 
-struct Serving {
+struct Current {
     compiled: Compiled,
     /// Where certificates are got it is compiled anew with those.
     document: Option<Document>,
@@ -314,7 +317,7 @@ impl Publisher {
         self.shared.ground.discovery.set_plan(&compiled.discovery);
         self.shared.ground.registering.want(compiled.registration.clone());
         let document = compiled.acme.is_some().then(|| document.clone());
-        self.serving = Some(Serving { compiled, document });
+        self.serving = Some(Current { compiled, document });
         self.shared.update(|s| s.took = started.elapsed());
         Ok(())
     }
@@ -335,7 +338,9 @@ impl Publisher {
             gateway: compiled.gateway.clone(),
             challenges: self.challenges.clone(),
         });
+        let services = compiled.services.clone();
         let before = self.snapshots.send_replace(snapshot);
+        self.shared.services.replace(services);
         self.old.push(before);
         self.tidying = 5;
     }

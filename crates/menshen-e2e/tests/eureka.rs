@@ -1,12 +1,8 @@
 //! Services found in a real Eureka server, and the gateway as an instance there.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Client, EurekaServer, Origin, TestGateway, eventually, reply};
+use menshen_e2e::{Client, EurekaServer, Load, Origin, TestGateway, eventually, reply};
 
 /// How often the gateways of these tests ask.
 const POLL: Duration = Duration::from_millis(500);
@@ -30,49 +26,10 @@ fn in_front_of(server: &EurekaServer, query: &str) -> TestGateway {
     )
 }
 
-/// Clients that ask all the time.
-struct Load {
-    stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<Vec<String>>>,
-}
-
-impl Load {
-    fn on(address: SocketAddr) -> Self {
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let threads = (0..4).map(|_| {
-            let (stop, asked) = (stop.clone(), asked.clone());
-            std::thread::spawn(move || {
-                let (mut client, mut failed) = (Client::connect(address), Vec::new());
-                while !stop.load(Ordering::Relaxed) {
-                    let response = client.get("/");
-                    if response.status != 200 {
-                        failed.push(response.outcome());
-                    }
-                    asked.fetch_add(1, Ordering::Relaxed);
-                }
-                failed
-            })
-        });
-        let threads = threads.collect();
-        Self { stop, asked, threads }
-    }
-
-    /// Waits until so many more requests were answered.
-    fn goes_on(&self) {
-        let before = self.asked.load(Ordering::Relaxed);
-        eventually("clients are answered", || self.asked.load(Ordering::Relaxed) > before + 100);
-    }
-
-    /// Ends it: no request may have failed.
-    #[track_caller]
-    fn end(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let failed: Vec<String> =
-            self.threads.into_iter().flat_map(|t| t.join().expect("a client")).collect();
-        let asked = self.asked.load(Ordering::Relaxed);
-        assert!(failed.is_empty(), "{} of {asked} requests failed: {failed:?}", failed.len());
-    }
+/// Waits until so many more requests were answered.
+fn goes_on(load: &Load) {
+    let before = load.done();
+    eventually("clients are answered", || load.done() > before + 100);
 }
 
 /// From now on this origin gets requests.
@@ -90,7 +47,7 @@ fn instances_come_and_go_under_load_and_nobody_notices() {
     let gateway = in_front_of(&server, "users");
     eventually("the first answer of the registry", || Client::of(&gateway).get("/").status == 200);
 
-    let load = Load::on(gateway.address());
+    let load = Load::of(&gateway, 4, "/");
     gets_requests(&a);
     gets_requests(&b);
     server.register("USERS", "c", c.address(), "UP", "");
@@ -100,7 +57,7 @@ fn instances_come_and_go_under_load_and_nobody_notices() {
     let gone = Instant::now();
     std::thread::sleep(POLL + Duration::from_secs(1));
     let (late, after) = (a.whole_requests(), gone.elapsed());
-    load.goes_on();
+    goes_on(&load);
     assert_eq!(a.whole_requests(), late, "requests for an instance that left {after:?} ago");
 
     server.register("USERS", "a", a.address(), "UP", "");
@@ -108,11 +65,11 @@ fn instances_come_and_go_under_load_and_nobody_notices() {
 
     server.kill();
     std::thread::sleep(POLL * 2);
-    load.goes_on();
+    goes_on(&load);
     for origin in [&a, &b, &c] {
         gets_requests(origin);
     }
-    load.end();
+    assert_eq!(load.failures(), Vec::<String>::new());
 }
 
 #[test]
@@ -124,7 +81,7 @@ fn only_instances_that_are_up_get_requests() {
     server.register("USERS", "over", over.address(), "UP", "");
     let gateway = in_front_of(&server, "USERS.vip?by=vip");
     eventually("the first answer of the registry", || Client::of(&gateway).get("/").status == 200);
-    let load = Load::on(gateway.address());
+    let load = Load::of(&gateway, 4, "/");
     gets_requests(&up);
     gets_requests(&over);
 
@@ -132,14 +89,14 @@ fn only_instances_that_are_up_get_requests() {
     assert_eq!(taken_out.status, 200);
     std::thread::sleep(POLL + Duration::from_secs(1));
     let late = over.whole_requests();
-    load.goes_on();
+    goes_on(&load);
     assert_eq!(over.whole_requests(), late, "requests for an instance that was taken out");
 
     assert_eq!(server.ask("DELETE", "apps/USERS/over/status?value=UP", "").status, 200);
     gets_requests(&over);
     server.register("USERS", "starting", starting.address(), "UP", "");
     gets_requests(&starting);
-    load.end();
+    assert_eq!(load.failures(), Vec::<String>::new());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::proxy_protocol;
 use crate::stats::{Counter, PerWorker};
@@ -46,6 +47,32 @@ pub struct Endpoint {
     pub introduction: Option<proxy_protocol::Version>,
     /// What is known of it by experience.
     pub state: Arc<EndpointState>,
+    /// Whether it has left its service.
+    pub presence: Presence,
+}
+
+/// Whether an endpoint is one of its service, or has left it. Requests under way there end in peace; connections that are kept
+/// open are not kept any longer. It may come back.
+#[derive(Debug, Default)]
+pub struct Presence {
+    has_left: AtomicBool,
+}
+
+impl Presence {
+    /// It is one of its service.
+    pub fn enter(&self) {
+        self.has_left.store(false, Ordering::Relaxed);
+    }
+
+    /// It is one of its service no more.
+    pub fn leave(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
+    }
+
+    /// True when it has left.
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
+    }
 }
 
 /// What is known of an endpoint by experience. It goes by service and address, and outlives generations, weights and

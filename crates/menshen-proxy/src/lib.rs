@@ -53,7 +53,7 @@ mod websocket;
 mod worker;
 
 pub use body::{Body, Length, Transform, Transforms};
-pub use endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion};
+pub use endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion, Presence};
 pub use exchange::{Attempt, Client, Exchange, Finished, Scheme};
 pub use failure::{Blame, Failure, Retry};
 pub use filter::{

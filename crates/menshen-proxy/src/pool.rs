@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
@@ -26,20 +27,26 @@ pub(crate) struct Connection {
     pub(crate) born: Instant,
 }
 
+/// The idle connections to one endpoint.
+struct Pool {
+    endpoint: Arc<Endpoint>,
+    idle: Vec<Idle>,
+}
+
 /// The pools of a worker, by the number of the endpoint.
 #[derive(Default)]
 pub(crate) struct Pools {
     /// Connections over HTTP/2, which are shared while they carry requests.
     pub(crate) multiplexed: Rc<Connections>,
-    idle: RefCell<HashMap<u32, Vec<Idle>, FxBuildHasher>>,
+    idle: RefCell<HashMap<u32, Pool, FxBuildHasher>>,
 }
 
 impl Pools {
     /// Takes the connection that was used last, if one is still good.
     pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<Connection> {
         let mut pools = self.idle.borrow_mut();
-        let list = pools.get_mut(&endpoint.id)?;
-        while let Some(mut idle) = list.pop() {
+        let pool = pools.get_mut(&endpoint.id)?;
+        while let Some(mut idle) = pool.idle.pop() {
             if idle.connection.stream.is_quiet() {
                 return Some(idle.connection);
             }
@@ -47,23 +54,34 @@ impl Pools {
         None
     }
 
-    /// Keeps a connection for later, unless there are enough.
-    pub(crate) fn give(&self, service: &Service, endpoint: &Endpoint, connection: Connection, now: Instant) {
+    /// Keeps a connection for later, unless there are enough or the endpoint has left its service.
+    pub(crate) fn give(
+        &self,
+        service: &Service,
+        endpoint: &Arc<Endpoint>,
+        connection: Connection,
+        now: Instant,
+    ) {
+        if endpoint.presence.has_left() {
+            return;
+        }
         let mut pools = self.idle.borrow_mut();
-        let list = pools.entry(endpoint.id).or_default();
+        let pool = || Pool { endpoint: endpoint.clone(), idle: Vec::new() };
+        let list = &mut pools.entry(endpoint.id).or_insert_with(pool).idle;
         let until = (now + service.idle_timeout).min(connection.born + service.max_age);
         if list.len() < service.idle_connections && until > now {
             list.push(Idle { connection, until });
         }
     }
 
-    /// Closes connections that idled too long or were closed by the endpoint.
+    /// Closes connections that idled too long, were closed by the endpoint, or lead to one that has left its service.
     pub(crate) fn sweep(&self, now: Instant) {
         self.multiplexed.sweep(now);
         let mut pools = self.idle.borrow_mut();
-        for list in pools.values_mut() {
-            list.retain_mut(|i| now < i.until && i.connection.stream.is_quiet());
+        for pool in pools.values_mut() {
+            let has_left = pool.endpoint.presence.has_left();
+            pool.idle.retain_mut(|i| !has_left && now < i.until && i.connection.stream.is_quiet());
         }
-        pools.retain(|_, list| !list.is_empty());
+        pools.retain(|_, pool| !pool.idle.is_empty());
     }
 }

@@ -6,6 +6,7 @@ mod fmt;
 mod routes;
 mod run;
 mod schema;
+mod services;
 mod test;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum Command {
     Fmt(fmt::Options),
     /// List the routes in order of precedence.
     Routes(routes::Options),
+    /// Show where the services of a running gateway are, and how they do.
+    Services(services::Options),
     /// Say which route and filters a request would meet, and why.
     Explain(explain::Options),
     /// Run the tests written beside the routes.
@@ -65,6 +68,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
         Command::Check(place) => check::run(&place),
         Command::Fmt(options) => fmt::run(&options),
         Command::Routes(options) => routes::run(&options),
+        Command::Services(options) => services::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Schema => schema::run(),

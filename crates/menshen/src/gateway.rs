@@ -75,7 +75,12 @@ impl Gateway {
         let (log, ends) =
             LogWriter::start(workers, log_to).map_err(|e| format!("cannot start the log thread: {e}"))?;
         let ground = Arc::new(Ground::new(workers).in_folder(origin.folder()));
-        let shared = Arc::new(Shared { ground, status: Default::default(), log: log.control.clone() });
+        let shared = Arc::new(Shared {
+            ground,
+            status: Default::default(),
+            log: log.control.clone(),
+            services: Default::default(),
+        });
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
         let publisher = Publisher::start(origin, first, snapshots, shared.clone())
             .map_err(|problems| problems.with_excerpts().to_string())?;

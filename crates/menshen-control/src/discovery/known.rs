@@ -73,4 +73,10 @@ impl Known {
             changes: 0,
         }
     }
+
+    /// How long ago a source last said that it is so, in seconds.
+    pub fn age(&self) -> Option<f64> {
+        // The clock may have been set back.
+        Some(SystemTime::now().duration_since(self.confirmed?).map_or(0.0, |d| d.as_secs_f64()))
+    }
 }

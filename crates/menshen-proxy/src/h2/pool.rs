@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that carries many requests at once.
 pub(crate) struct Multiplexed {
     link: Link<Outcome>,
+    endpoint: Arc<Endpoint>,
     /// Requests that have a place on it.
     streams: Cell<usize>,
     born: Instant,
@@ -59,7 +61,8 @@ impl Multiplexed {
     fn is_worth_keeping(&self, now: Instant) -> bool {
         let is_idle = self.streams.get() == 0;
         let is_old = now >= self.born + self.max_age || now >= self.idle_since.get() + self.idle_timeout;
-        let is_over = self.link.core().is_leaving() || (is_idle && is_old);
+        let is_over =
+            self.link.core().is_leaving() || self.endpoint.presence.has_left() || (is_idle && is_old);
         !is_over
     }
 }
@@ -183,12 +186,13 @@ impl Connections {
         &self,
         worker: &Rc<Worker>,
         service: &Service,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         stream: Stream,
     ) -> Place {
         let now = worker.now();
         let open = Rc::new(Multiplexed {
             link: Link::new(Connection::new(Role::Client, OFFER, worker.take_bytes())),
+            endpoint: endpoint.clone(),
             streams: Cell::new(0),
             born: now,
             idle_since: Cell::new(now),
@@ -202,7 +206,7 @@ impl Connections {
         place
     }
 
-    /// Lets go of connections that are closed, idled too long or are too old; those in use end with their last stream.
+    /// Lets go of connections that are closed, idled too long, are too old or lead to an endpoint that has left; those in use end with their last stream.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut all = self.by_endpoint.borrow_mut();
         for entry in all.values_mut() {

@@ -11,7 +11,12 @@ use crate::words::cell;
 #[test]
 fn the_table_of_metrics_is_up_to_date() {
     let ground = menshen_control::Ground::new(1);
-    let shared = Shared { ground: Arc::new(ground), status: Default::default(), log: Default::default() };
+    let shared = Shared {
+        ground: Arc::new(ground),
+        status: Default::default(),
+        log: Default::default(),
+        services: Default::default(),
+    };
     let text = menshen_control::metrics::text(&Arc::new(shared));
     let mut table = "| metric | kind | meaning |\n|---|---|---|\n".to_owned();
     for line in text.lines() {

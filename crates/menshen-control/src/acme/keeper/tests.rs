@@ -25,7 +25,12 @@ fn plan(names: &[&str]) -> Arc<Plan> {
 fn node(store: &Arc<dyn Store>) -> (Keeper, mpsc::Receiver<Change>) {
     let mut ground = Ground::new(1);
     ground.store = Opened::with(store.clone());
-    let shared = Shared { ground: Arc::new(ground), status: Default::default(), log: Default::default() };
+    let shared = Shared {
+        ground: Arc::new(ground),
+        status: Default::default(),
+        log: Default::default(),
+        services: Default::default(),
+    };
     let (changes, changed) = mpsc::channel(4);
     (Keeper::new(Arc::new(shared), changes), changed)
 }
