@@ -31,6 +31,8 @@ struct State {
     instances: BTreeMap<(String, String), Instance>,
     /// What clients must show.
     token: Option<String>,
+    /// How often a snapshot was restored.
+    life: u64,
     /// All is answered with 500.
     is_broken: bool,
 }
@@ -87,7 +89,7 @@ impl ConsulAgent {
 
     /// Counts from a lower index on, as after a snapshot was restored; who waits is answered.
     pub fn restore(&self) {
-        self.change(|state| state.index = 1);
+        self.change(|state| (state.index, state.life) = (1, state.life + 1));
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -120,8 +122,9 @@ impl Shared {
         let mut state = self.lock();
         if let Some(index) = option("index").and_then(|i| i.parse::<u64>().ok()) {
             let wait = option("wait").map_or(Duration::from_secs(300), duration);
-            // A change, or an index of another life, ends the wait.
-            let waits = |state: &mut State| state.index == index && !state.is_broken;
+            // A later change ends the wait, and so does the end of this life: after it an index from before waits long.
+            let life = state.life;
+            let waits = |state: &mut State| state.index <= index && state.life == life && !state.is_broken;
             let (after, _) =
                 self.changed.wait_timeout_while(state, wait, waits).unwrap_or_else(PoisonError::into_inner);
             state = after;

@@ -16,7 +16,7 @@ fn asking(agents: &[&ConsulAgent], settings: &str, query: &str) -> TestGateway {
             "
             gateway:
               admin: 127.0.0.1:0
-            registries: {{ consul: {{ address: [{}], wait: 5s {settings} }} }}
+            registries: {{ consul: {{ address: [{}], {settings} }} }}
             services: {{ users: {{ discover: 'consul:{query}' }} }}
             routes: {{ all: {{ match: /**, to: users }} }}
             ",
@@ -52,7 +52,7 @@ fn instances_come_and_go_as_soon_as_the_agent_says_so() {
     let (agent, [a, b, c]) = (ConsulAgent::new(), ["a", "b", "c"].map(named));
     agent.register("users", "a", a.address(), "passing", &[]);
     agent.register("users", "b", b.address(), "passing", &[]);
-    let gateway = asking(&[&agent], "", "users");
+    let gateway = asking(&[&agent], "wait: 60s", "users");
     serves(&gateway);
     let load = Load::of(&gateway, 4, "/");
     gets_requests(&a);
@@ -78,7 +78,7 @@ fn instances_come_and_go_as_soon_as_the_agent_says_so() {
 fn questions_are_held_back_and_not_asked_again_and_again() {
     let (agent, a) = (ConsulAgent::new(), named("a"));
     agent.register("users", "a", a.address(), "passing", &[]);
-    let gateway = asking(&[&agent], "", "users");
+    let gateway = asking(&[&agent], "wait: 60s", "users");
     serves(&gateway);
     std::thread::sleep(Duration::from_secs(1));
     let targets: Vec<String> = agent.requests().into_iter().map(|r| r.target).collect();
@@ -91,9 +91,11 @@ fn questions_are_held_back_and_not_asked_again_and_again() {
 fn an_index_that_goes_backwards_loses_no_change() {
     let (agent, [a, b]) = (ConsulAgent::new(), ["a", "b"].map(named));
     agent.register("users", "a", a.address(), "passing", &[]);
-    let gateway = asking(&[&agent], "", "users");
+    let gateway = asking(&[&agent], "wait: 60s", "users");
     serves(&gateway);
+    eventually("the gateway waits for a change", || agent.requests().len() == 2);
     agent.restore();
+    eventually("the gateway asks again", || agent.requests().len() > 2);
     agent.register("users", "b", b.address(), "passing", &[]);
     let load = Load::of(&gateway, 2, "/");
     gets_requests(&b);
@@ -109,7 +111,7 @@ fn tags_datacenter_and_token_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "s3cret\n").unwrap();
-    let settings = format!(", token: 'file:{}', datacenter: west", token.display());
+    let settings = format!("wait: 60s, token: 'file:{}', datacenter: west", token.display());
     let gateway = asking(&[&agent], &settings, "users?tag=v1&tag=v2");
     serves(&gateway);
     assert_eq!(Client::of(&gateway).get("/").text(), "b");
@@ -122,7 +124,7 @@ fn tags_datacenter_and_token_are_asked_for() {
 fn a_refused_token_is_told_and_what_is_known_stays() {
     let (agent, a) = (ConsulAgent::new(), named("a"));
     agent.register("users", "a", a.address(), "passing", &[]);
-    let gateway = asking(&[&agent], "", "users");
+    let gateway = asking(&[&agent], "wait: 60s", "users");
     serves(&gateway);
     agent.demand_token("other");
     eventually("the refusal is told", || {
@@ -138,7 +140,7 @@ fn the_next_agent_is_asked_when_one_fails() {
     for agent in &agents {
         agent.register("users", "a", a.address(), "passing", &[]);
     }
-    let gateway = asking(&[&agents[0], &agents[1]], "", "users");
+    let gateway = asking(&[&agents[0], &agents[1]], "wait: 60s", "users");
     serves(&gateway);
     let load = Load::of(&gateway, 4, "/");
     let asked = agents.iter().position(|agent| !agent.requests().is_empty()).expect("one was asked");
