@@ -135,11 +135,12 @@ impl Follower {
             let is_new = before.as_ref().is_none_or(|t| *t.why != *why);
             let (since, times) = before.map_or((Instant::now(), 0), |t| (t.since, t.times));
             known.trouble = Some(Trouble { why: why.as_str().into(), since, times: times.saturating_add(1) });
-            is_new
+            is_new.then_some(known.set.is_some())
         });
-        if is_new == Some(true) {
+        if let Some(Some(has_set)) = is_new {
             let (service, from) = (&self.service, &self.wanted.discover.from);
-            tracing::warn!(%service, "{from}: {why}; the last good endpoints stay");
+            let meanwhile = if has_set { "the last good endpoints stay" } else { "it has no endpoints yet" };
+            tracing::warn!(%service, "{from}: {why}; {meanwhile}");
         }
     }
 
