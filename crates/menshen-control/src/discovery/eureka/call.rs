@@ -1,15 +1,14 @@
 //! A call to a Eureka registry: one server after the other, until one answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use tokio::sync::Mutex;
 
 use super::servers::Servers;
-use crate::discovery::client::{Client, Question, Reply};
+use crate::discovery::client::{Base, Client, Question, Reply};
 
 /// Who asks, as servers count it; a replica would be somebody else.
 const FIELDS: [(HeaderName, HeaderValue); 3] = [
@@ -32,7 +31,7 @@ impl Caller {
         Self { client, servers: Arc::new(Mutex::new(servers)), within }
     }
 
-    /// Asks, until a server answers with 2xx or with one of these.
+    /// Asks, until a server answers with 2xx or with one of these; it is named with its answer.
     ///
     /// # Errors
     /// Why none did, one reason for each that was asked.
@@ -42,10 +41,10 @@ impl Caller {
         path: &str,
         content: Option<Bytes>,
         also: &[StatusCode],
-    ) -> Result<Reply, String> {
+    ) -> Result<(Base, Reply), String> {
         let mut reasons = Vec::new();
-        let candidates = self.servers.lock().await.candidates();
-        for (place, at) in candidates {
+        let candidates = self.servers().candidates();
+        for at in candidates {
             let question = Question {
                 method: method.clone(),
                 at: &at,
@@ -55,20 +54,23 @@ impl Caller {
                 within: self.within,
             };
             match self.client.ask(question).await {
-                Ok(reply) if reply.status.is_success() || also.contains(&reply.status) => return Ok(reply),
+                Ok(reply) if reply.status.is_success() || also.contains(&reply.status) => {
+                    return Ok((at, reply));
+                }
                 Ok(reply) => reasons.push(format!("{}{path}: {}", at.url(), reply.refusal())),
                 Err(why) => reasons.push(why),
             }
-            self.servers.lock().await.failed(place);
+            self.servers().failed(&at);
         }
         Err(reasons.join("; "))
     }
 
-    /// The content of a reply did not help: another server is asked next time.
-    pub async fn distrust(&self) {
-        let mut servers = self.servers.lock().await;
-        if let Some((place, _)) = servers.candidates().first() {
-            servers.failed(*place);
-        }
+    /// What this server said is of no use: another one is asked next time.
+    pub fn distrust(&self, server: &Base) {
+        self.servers().failed(server);
+    }
+
+    fn servers(&self) -> MutexGuard<'_, Servers> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

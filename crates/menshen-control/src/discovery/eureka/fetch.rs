@@ -56,13 +56,13 @@ impl Fetcher {
 
     async fn whole(&self) -> Result<Arc<Applications>, String> {
         let path = format!("apps/{}", self.query);
-        let reply = self.caller.call(Method::GET, &path, None, &[]).await?;
+        let (server, reply) = self.caller.call(Method::GET, &path, None, &[]).await?;
         let read = reply.read(|answer: Answer| Arc::new(Applications::of(answer.applications)));
         match read.await {
             Ok(all) => Ok(all),
             Err(why) => {
-                self.caller.distrust().await;
-                Err(format!("{path}: {why}"))
+                self.caller.distrust(&server);
+                Err(format!("{}{path}: {why}", server.url()))
             }
         }
     }
@@ -72,7 +72,7 @@ impl Fetcher {
         let path = format!("apps/delta{}", self.query);
         // A server may have deltas switched off, or not be ready for readers.
         let also = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
-        let reply = self.caller.call(Method::GET, &path, None, &also).await?;
+        let (_, reply) = self.caller.call(Method::GET, &path, None, &also).await?;
         if !reply.status.is_success() {
             return Ok(None);
         }

@@ -199,7 +199,7 @@ impl Lease {
         let (path, status) = (self.path(place), status(phase).word());
         let path = format!("{path}?status={status}&lastDirtyTimestamp={}", self.changed);
         let caller = self.registration.registry.caller();
-        let reply = caller.call(Method::PUT, &path, None, &[StatusCode::NOT_FOUND]).await?;
+        let (_, reply) = caller.call(Method::PUT, &path, None, &[StatusCode::NOT_FOUND]).await?;
         Ok(reply.status != StatusCode::NOT_FOUND)
     }
 

@@ -27,8 +27,8 @@ pub struct Servers {
     all: Vec<Server>,
     /// The own zone.
     zone: Option<Box<str>>,
-    /// Places in `all` of those that have failed.
-    quarantine: Vec<usize>,
+    /// Those that have failed.
+    quarantine: Vec<Base>,
     /// Until when the order holds.
     until: Instant,
 }
@@ -51,7 +51,7 @@ impl Servers {
     }
 
     /// Whom to ask for one call: at most [`TRIES`], those in quarantine left out.
-    pub fn candidates(&mut self) -> Vec<(usize, Base)> {
+    pub fn candidates(&mut self) -> Vec<Base> {
         if self.until <= Instant::now() {
             self.shuffle();
         }
@@ -59,14 +59,14 @@ impl Servers {
         if self.quarantine.len() * 3 >= self.all.len() * 2 {
             self.quarantine.clear();
         }
-        let places = (0..self.all.len()).filter(|place| !self.quarantine.contains(place));
-        places.take(TRIES).map(|place| (place, self.all[place].at.clone())).collect()
+        let well = self.all.iter().map(|server| &server.at).filter(|at| !self.quarantine.contains(at));
+        well.take(TRIES).cloned().collect()
     }
 
     /// This one has failed.
-    pub fn failed(&mut self, place: usize) {
-        if !self.quarantine.contains(&place) {
-            self.quarantine.push(place);
+    pub fn failed(&mut self, server: &Base) {
+        if !self.quarantine.contains(server) {
+            self.quarantine.push(server.clone());
         }
     }
 }
@@ -87,7 +87,7 @@ mod tests {
     fn the_own_zone_is_asked_first() {
         for _ in 0..20 {
             let first = servers(&["a", "b", "c", "b"], Some("b")).candidates();
-            let in_b: Vec<bool> = first.iter().map(|(_, at)| at.url().starts_with("http://b")).collect();
+            let in_b: Vec<bool> = first.iter().map(|at| at.url().starts_with("http://b")).collect();
             assert_eq!(in_b, [true, true, false]);
         }
     }
@@ -95,11 +95,11 @@ mod tests {
     #[test]
     fn who_failed_is_not_asked_again_until_most_have() {
         let mut servers = servers(&["a", "a", "a", "a"], None);
-        let (first, base) = servers.candidates()[0].clone();
-        servers.failed(first);
-        assert!(servers.candidates().iter().all(|(_, at)| *at != base));
-        for place in 0..4 {
-            servers.failed(place);
+        let first = servers.candidates()[0].clone();
+        servers.failed(&first);
+        assert!(!servers.candidates().contains(&first));
+        for server in servers.all.clone() {
+            servers.failed(&server.at);
         }
         assert_eq!(servers.candidates().len(), TRIES);
     }
@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn the_only_server_is_always_asked() {
         let mut servers = servers(&["a"], None);
-        servers.failed(0);
+        let only = servers.candidates()[0].clone();
+        servers.failed(&only);
         assert_eq!(servers.candidates().len(), 1);
     }
 
@@ -115,7 +116,7 @@ mod tests {
     fn clients_ask_in_orders_of_their_own() {
         let zones = ["a"; 6];
         let orders: Vec<String> =
-            (0..20).map(|_| servers(&zones, None).candidates()[0].1.url().to_owned()).collect();
+            (0..20).map(|_| servers(&zones, None).candidates()[0].url().to_owned()).collect();
         assert!(orders.iter().any(|first| *first != orders[0]), "{orders:?}");
     }
 }
