@@ -47,6 +47,7 @@ pub(crate) fn start(
             let keeper = tokio::spawn(acme::run(shared.clone(), changes));
             let (sets, sets_changed) = mpsc::channel(1);
             tokio::spawn(discovery::run(shared.ground.clone(), sets));
+            tokio::spawn(resolve::run(shared.ground.clone()));
             run(publisher, ordered, changed, sets_changed).await;
             // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
             let _ = tokio::time::timeout(TIDYING, keeper).await;
@@ -90,7 +91,6 @@ async fn run(
         drop(reload_if_changed(&mut publisher).await);
     }
     let mut sweep = tokio::time::interval(Duration::from_secs(1));
-    let mut names = tokio::time::interval(resolve::REFRESH);
     // Certificates lie in other folders; they are renewed a few times a year.
     let mut files = tokio::time::interval(Duration::from_secs(5));
     // A reload has said it already.
@@ -105,7 +105,6 @@ async fn run(
             Some(()) = sets_changed.recv() => publisher.take_discovered(),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
-            _ = names.tick() => publisher.refresh_names(),
             _ = certificates.tick() => publisher.warn_of_expiry(),
             _ = files.tick() => {
                 if publisher.has_other_files() {
