@@ -52,6 +52,7 @@ pub(crate) fn start(
             let registering = tokio::spawn(async move { registration::run(&ground.registering).await });
             let starting = shared.clone();
             tokio::spawn(async move { starting.tell_when_ready().await });
+            tokio::spawn(resolve::run(shared.ground.clone()));
             run(publisher, ordered, changed, sets_changed).await;
             // Others must not be told of a gateway that has ended.
             shared.ground.registering.is_at(Phase::Gone);
@@ -98,7 +99,6 @@ async fn run(
         drop(reload_if_changed(&mut publisher).await);
     }
     let mut sweep = tokio::time::interval(Duration::from_secs(1));
-    let mut names = tokio::time::interval(resolve::REFRESH);
     // Certificates lie in other folders; they are renewed a few times a year.
     let mut files = tokio::time::interval(Duration::from_secs(5));
     // A reload has said it already.
@@ -113,7 +113,6 @@ async fn run(
             Some(()) = sets_changed.recv() => publisher.take_discovered(),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
-            _ = names.tick() => publisher.refresh_names(),
             _ = certificates.tick() => publisher.warn_of_expiry(),
             _ = files.tick() => {
                 if publisher.has_other_files() {

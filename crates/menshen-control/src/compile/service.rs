@@ -1,12 +1,14 @@
 //! Services and their endpoints.
 
+mod ways;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use menshen_config::document::{
-    Address, Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol,
-    ProxyProtocol, Retry, Service as Written, ServiceHost, Url,
+    Address, Balance as WrittenBalance, CallTimeouts, Endpoint as WrittenEndpoint, Place, ProxyProtocol,
+    Retry, Service as Written, ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span, Spanned};
 use menshen_proxy::balance::{Balance, Method};
@@ -14,10 +16,9 @@ use menshen_proxy::stats::ServiceStats;
 use menshen_proxy::{Endpoint, EndpointAddress, HostPolicy, HttpVersion, Service, ServiceId, proxy_protocol};
 
 use super::Purpose;
-use super::tls::Identity;
 use crate::Ground;
 use crate::discovery::Instance;
-use crate::ground::EndpointKey;
+use ways::{Ways, version};
 
 const IDLE: usize = 1024;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -272,86 +273,5 @@ impl Plan {
                 to.extend(addresses.map(|a| way.endpoint(&known_as, a, instance.weight)));
             }
         }
-    }
-}
-
-fn version(protocol: Protocol) -> HttpVersion {
-    match protocol {
-        Protocol::Http | Protocol::Https => HttpVersion::Http1,
-        Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
-    }
-}
-
-/// The ways in which the endpoints of a service are spoken to: instances may differ from what the document says.
-struct Ways<'a> {
-    plan: &'a Plan,
-    path: &'a Path,
-    ground: &'a Ground,
-    introduction: Option<proxy_protocol::Version>,
-    known: Vec<(Protocol, Result<Option<Identity>, Unusable>)>,
-}
-
-/// What TLS needs is not there.
-struct Unusable;
-
-/// How an endpoint is spoken to.
-struct Way<'a> {
-    plan: &'a Plan,
-    ground: &'a Ground,
-    version: HttpVersion,
-    introduction: Option<proxy_protocol::Version>,
-    identity: Option<&'a Identity>,
-}
-
-impl Ways<'_> {
-    /// `None` after a problem.
-    fn of(&mut self, protocol: Protocol, problems: &mut Problems) -> Option<Way<'_>> {
-        let version = version(protocol);
-        if !self.known.iter().any(|(p, _)| *p == protocol) {
-            let identity = self.identity(protocol, version, problems);
-            self.known.push((protocol, identity));
-        }
-        let (_, identity) = self.known.iter().find(|(p, _)| *p == protocol)?;
-        let Self { plan, ground, introduction, .. } = *self;
-        Some(Way { plan, ground, version, introduction, identity: identity.as_ref().ok()?.as_ref() })
-    }
-
-    fn identity(
-        &self,
-        protocol: Protocol,
-        version: HttpVersion,
-        problems: &mut Problems,
-    ) -> Result<Option<Identity>, Unusable> {
-        if !protocol.is_tls() {
-            return Ok(None);
-        }
-        let Self { plan, path, ground, .. } = *self;
-        if protocol == plan.written.protocol {
-            let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, problems);
-            return identity.map(Some).ok_or(Unusable);
-        }
-        // What a source says must not keep the others from serving.
-        let mut aside = Problems::new();
-        let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, &mut aside);
-        if identity.is_none() {
-            tracing::warn!(service = %plan.name, "instances that speak TLS are left out: {aside}");
-        }
-        identity.map(Some).ok_or(Unusable)
-    }
-}
-
-impl Way<'_> {
-    /// The endpoint that is known as `place` and connected to at `address`.
-    fn endpoint(&self, place: &Place, address: EndpointAddress, weight: u32) -> Arc<Endpoint> {
-        let key = EndpointKey {
-            service: self.plan.name.clone(),
-            authority: place.to_string().into(),
-            address,
-            weight: u16::try_from(weight).unwrap_or(u16::MAX),
-            version: self.version,
-            introduction: self.introduction,
-            tls: self.identity.map(|i| i.fingerprint),
-        };
-        self.ground.endpoint(key, self.identity.and_then(|i| i.at(place)))
     }
 }

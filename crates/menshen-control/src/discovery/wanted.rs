@@ -15,6 +15,8 @@ use crate::{Ground, store};
 pub struct Plan {
     /// By service.
     pub services: BTreeMap<Box<str>, Wanted>,
+    /// Who can be asked.
+    pub registries: Arc<Registries>,
     /// Where what is known is kept.
     pub folder: PathBuf,
 }
@@ -60,6 +62,6 @@ impl Plan {
             services.insert(name.into(), wanted);
         }
         let folder = store::folder(document.gateway.store.as_ref().map(|s| &*s.value.0));
-        Self { services, folder: ground.files.resolve_path(&folder).join("discovered") }
+        Self { services, registries, folder: ground.files.resolve_path(&folder).join("discovered") }
     }
 }

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::document::{Protocol, Url};
+use crate::quantity::SECRET_IN_PLAIN;
 use crate::text::{FromText, Refusal, text_type};
 
 /// Where a registry is: `http://10.0.0.1:8761/eureka/`.
@@ -11,11 +12,10 @@ impl FromText for RegistryUrl {
     const WHAT: &'static str = "the URL of a registry such as `http://10.0.0.1:8761/eureka/`";
 
     fn from_text(text: &str) -> Result<Self, Refusal> {
-        let authority = text.split_once("://").map_or(text, |(_, rest)| rest).split('/').next();
-        if authority.is_some_and(|authority| authority.contains('@')) {
-            // It may hold a password: the text is not repeated.
-            return Err(Refusal::new("a URL with a user name").hint(
-                "write `user: NAME` and `password: env:NAME` beside it, so that no secret stands here",
+        if text.contains('@') {
+            // It may hold a password: neither the text nor its line is repeated.
+            return Err(Refusal::new(SECRET_IN_PLAIN).hint(
+                "leave `user:password@` out of the URL; write `user: NAME` and `password: env:NAME` beside it",
             ));
         }
         let url = Url::from_text(text)?;
