@@ -1,5 +1,6 @@
 //! The HTTP client that asks registries: an end to everything, no redirects, gzip, one stack of TLS.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
@@ -185,7 +186,9 @@ impl Client {
         }
         let content = Full::new(question.content.clone().unwrap_or_default());
         let request = request.body(content).map_err(|e| e.to_string())?;
-        let reply = self.0.request(request).await.map_err(|e| causes(&e))?;
+        let reply = self.0.request(request).await;
+        // The outermost error says nothing but that it is one.
+        let reply = reply.map_err(|e| causes(e.source().unwrap_or(&e)))?;
         let (head, body) = reply.into_parts();
         let content = match Limited::new(body, LONGEST).collect().await {
             Ok(content) => content.to_bytes(),
@@ -251,7 +254,7 @@ fn unpack(packed: &[u8], largest: u64) -> Result<Vec<u8>, String> {
 }
 
 /// An error with all its causes; the first ones often say nothing.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
