@@ -40,7 +40,10 @@ pub use named::{Entry, Named};
 pub use overload::{
     Adaptive, Breaker, Concurrency, ConcurrencyLimit, Hedge, HedgeAfter, Priority, Queue, RoutePriority,
 };
-pub use registries::{Consul, ConsulQuery, Dns, Eureka, EurekaQuery, EurekaRegistration, Registries};
+pub use registries::{
+    Consul, ConsulChecks, ConsulQuery, Dns, Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery,
+    EurekaRegistration, EurekaStatus, Registries, RegistryUrl,
+};
 pub use retry::{BackOff, GrpcStatus, Retry, RetryBudget, RetryOn};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};
 pub use route_test::{Expect, RequestLine, RouteTest};

@@ -8,6 +8,7 @@ mod listener;
 mod matching;
 mod order;
 mod overload;
+mod registration;
 mod route;
 mod service;
 mod settings;
@@ -16,7 +17,7 @@ mod tls;
 
 use std::sync::Arc;
 
-pub(crate) use tls::provider;
+pub(crate) use tls::{provider, system_roots};
 
 use menshen_config::{Document, Problems};
 use menshen_proxy::{Gateway, Listener, Service};
@@ -24,6 +25,7 @@ use menshen_proxy::{Gateway, Listener, Service};
 use crate::Ground;
 use crate::acme::Plan;
 use crate::discovery;
+use crate::discovery::eureka::registration::Registration;
 use service::Services;
 
 /// A linear-time pattern that must match from start to end.
@@ -55,6 +57,8 @@ pub struct Compiled {
     pub acme: Option<Arc<Plan>>,
     /// Who is asked where services are.
     pub discovery: Arc<discovery::Plan>,
+    /// What is said of this gateway to others.
+    pub registration: Option<Registration>,
     /// The services as documents, to compile their endpoints anew.
     pub(crate) plans: Services,
 }
@@ -97,6 +101,7 @@ pub fn compile(
     if purpose == Purpose::Serve {
         ground.discovery.prepare(&discovery);
     }
+    let registration = registration::compile(document, &listeners, ground, purpose, problems);
     let list = services.compile(ground, purpose, problems);
     problems.sort();
     if problems.has_errors() {
@@ -108,6 +113,7 @@ pub fn compile(
         gateway: Arc::new(gateway),
         acme: acme.map(Arc::new),
         discovery: Arc::new(discovery),
+        registration,
         plans: services,
     })
 }

@@ -10,7 +10,10 @@
 //! fails, a set that shrinks suddenly is held, and what was known last time serves at a cold start.
 
 mod cache;
+pub mod client;
+pub mod consul;
 mod dns;
+pub mod eureka;
 mod file;
 mod follower;
 mod hold;
@@ -19,6 +22,7 @@ mod probe;
 mod resolver;
 pub mod source;
 mod sources;
+pub mod trust;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +35,7 @@ use tokio::task::JoinSet;
 use crate::Ground;
 
 pub use known::{Held, Known, Trouble};
+pub(crate) use resolver::LookedUp;
 pub use resolver::{Found, Resolver, Resolvers};
 pub use source::{Answer, Finding, Findings, Instance, Source};
 pub use wanted::{Plan, Wanted};
@@ -45,18 +50,44 @@ const REST: u32 = 4;
 /// What is known of where services are; outlives generations.
 #[derive(Debug, Default)]
 pub struct Discovery {
-    /// Who asks DNS.
-    pub resolvers: Resolvers,
+    resolvers: Resolvers,
     plan: watch::Sender<Arc<Plan>>,
     known: Mutex<BTreeMap<Box<str>, Known>>,
-    /// The services whose sets have changed since they were published.
-    changed: Mutex<BTreeSet<Box<str>>>,
+    changed: Mutex<Changed>,
     notice: Notify,
     /// How long publishing took last.
     took: Mutex<Duration>,
 }
 
+/// What has changed since it was published.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// Services whose sets have changed.
+    services: BTreeSet<Box<str>>,
+    /// Addresses of host names, which any service may have.
+    names: bool,
+}
+
+impl Changed {
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.names && self.services.is_empty()
+    }
+
+    pub(crate) fn concerns(&self, service: &str) -> bool {
+        self.names || self.services.contains(service)
+    }
+}
+
 impl Discovery {
+    /// Who asks DNS, as the configuration that is served says.
+    ///
+    /// # Errors
+    /// What is wrong with the settings of the system, for people.
+    pub fn resolver(&self) -> Result<Resolver, String> {
+        let registries = self.plan.borrow().registries.clone();
+        self.resolvers.resolver(&registries.dns)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,12 +139,18 @@ impl Discovery {
 
     /// The set of a service has changed.
     fn has_changed(&self, service: &str) {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(service.into());
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).services.insert(service.into());
         self.notice.notify_one();
     }
 
-    /// The services whose sets have changed since this was asked last.
-    pub(crate) fn take_changed(&self) -> BTreeSet<Box<str>> {
+    /// Addresses of host names have changed.
+    pub(crate) fn names_have_changed(&self) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).names = true;
+        self.notice.notify_one();
+    }
+
+    /// What has changed since this was asked last.
+    pub(crate) fn take_changed(&self) -> Changed {
         std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

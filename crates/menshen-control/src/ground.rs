@@ -149,6 +149,10 @@ pub struct Ground {
     pub tickets: Lasting<u64, Tickets>,
     /// Whom services must be certified by and what is shown to them, by fingerprint; sessions with them live here.
     pub service_tls: Lasting<u64, rustls::ClientConfig>,
+    /// Eureka registries by how they are asked: one is fetched once for all services.
+    pub eurekas: Lasting<crate::discovery::eureka::Settings, crate::discovery::eureka::Registry>,
+    /// How far this process is in its life, and the registration that the configuration wants.
+    pub registering: crate::discovery::eureka::registration::Registering,
     /// Files that the configuration names.
     pub files: crate::files::Files,
     /// What outlives the process.
@@ -184,6 +188,8 @@ impl Ground {
             health: crate::health::Health::default(),
             tickets: Lasting::default(),
             service_tls: Lasting::default(),
+            eurekas: Lasting::default(),
+            registering: Default::default(),
             files: crate::files::Files::default(),
             store: crate::store::Opened::default(),
             acme: crate::acme::Acme::default(),
@@ -240,5 +246,6 @@ impl Ground {
         self.states.sweep();
         self.service_health.sweep();
         self.service_tls.sweep();
+        self.eurekas.sweep();
     }
 }

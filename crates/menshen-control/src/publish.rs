@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::access_log::LogControl;
 use crate::acme::Change;
 use crate::compile::{Compiled, Purpose, compile};
+use crate::discovery::eureka::registration::Phase;
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
 use crate::services::Serving;
@@ -65,6 +66,15 @@ impl Shared {
     /// Notes that the gateway is stopping: readiness goes first.
     pub fn stopping(&self) {
         self.update(|s| s.stopping = true);
+        self.ground.registering.is_at(Phase::Leaving);
+    }
+
+    /// Waits until the gateway is ready for the first time; from then on others may know of it.
+    pub async fn tell_when_ready(&self) {
+        while !self.is_ready() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.ground.registering.is_at(Phase::Up);
     }
 
     /// True when every worker serves the current generation, every service has been heard of, and the gateway is not stopping.
@@ -305,6 +315,7 @@ impl Publisher {
         self.publish(&compiled);
         self.shared.ground.acme.set_plan(compiled.acme.as_ref());
         self.shared.ground.discovery.set_plan(&compiled.discovery);
+        self.shared.ground.registering.want(compiled.registration.clone());
         let document = compiled.acme.is_some().then(|| document.clone());
         self.serving = Some(Current { compiled, document });
         self.shared.update(|s| s.took = started.elapsed());
@@ -335,44 +346,33 @@ impl Publisher {
         self.tidying = 5;
     }
 
-    /// Asks for the addresses of host names again and publishes them if they changed.
-    pub fn refresh_names(&mut self) {
-        if self.shared.ground.names.is_empty() || !self.shared.ground.names.refresh() {
-            return;
-        }
-        if self.recompile_services(|_| true) {
-            tracing::info!("addresses of services changed");
-        }
-    }
-
-    /// Publishes the sets of services that have changed; others stay as they are.
+    /// Publishes what was found out about where services are; those that nothing was found out about stay as they are.
     pub fn take_discovered(&mut self) {
         let changed = self.shared.ground.discovery.take_changed();
-        if changed.is_empty() {
+        if changed.is_nothing() {
             return;
         }
         let started = Instant::now();
-        self.recompile_services(|service| changed.contains(service));
+        self.recompile_services(|service| changed.concerns(service));
         self.shared.ground.discovery.note_publication(started.elapsed());
     }
 
-    /// Compiles these services anew and publishes them. False if they cannot be.
-    fn recompile_services(&mut self, is_meant: impl Fn(&str) -> bool + Send) -> bool {
-        let Some(mut serving) = self.serving.take() else { return false };
+    /// Compiles these services anew and publishes them.
+    fn recompile_services(&mut self, is_meant: impl Fn(&str) -> bool + Send) {
+        let Some(mut serving) = self.serving.take() else { return };
         let mut problems = Problems::new();
         let Compiled { plans, services, .. } = &serving.compiled;
         let services =
             on_own_thread(|| plans.recompile(services, is_meant, &self.shared.ground, &mut problems));
-        let is_good = !problems.has_errors();
-        if is_good {
-            serving.compiled.services = services;
-            self.publish(&serving.compiled);
-        } else {
+        if problems.has_errors() {
             // A file that services need cannot be read now; without it they would have no endpoint at all.
             tracing::warn!("addresses of services changed and are not used yet: {problems}");
+        } else {
+            serving.compiled.services = services;
+            self.publish(&serving.compiled);
+            tracing::debug!(version = self.shared.status().version, "addresses of services changed");
         }
         self.serving = Some(serving);
-        is_good
     }
 
     /// Has the keeper of certificates its way.

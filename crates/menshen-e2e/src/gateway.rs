@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use crate::{Client, Origin};
 
 /// What a document says that does not say otherwise. One worker, so that connections to services are reused
-/// in an order that tests can tell.
-const DEFAULTS: [(&str, &str); 4] =
-    [("admin", "off"), ("access-log", "off"), ("workers", "1"), ("drain", "5s")];
+/// in an order that tests can tell; a store of its own, so that no test knows what another one knew.
+const DEFAULTS: [(&str, &str); 5] =
+    [("admin", "off"), ("access-log", "off"), ("workers", "1"), ("drain", "5s"), ("store", "store")];
 
 /// A running gateway on a free port.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use menshen_control::acme::{self, Change};
 use menshen_control::admin::{self, Order};
 use menshen_control::discovery;
+use menshen_control::discovery::eureka::registration::{self, Phase};
 use menshen_control::health;
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 /// How often the log says that a certificate is about to end.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How long the keeper of certificates may take to tidy up.
+/// How long the keeper of certificates and the registration may take to tidy up, each.
 const TIDYING: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends when the last sender of orders but its own is gone.
@@ -49,8 +50,16 @@ pub(crate) fn start(
             let (sets, sets_changed) = mpsc::channel(1);
             tokio::spawn(discovery::run(shared.ground.clone(), sets));
             let checks = tokio::spawn(health::run(shared.ground.clone()));
+            let ground = shared.ground.clone();
+            let registering = tokio::spawn(async move { registration::run(&ground.registering).await });
+            let starting = shared.clone();
+            tokio::spawn(async move { starting.tell_when_ready().await });
+            tokio::spawn(resolve::run(shared.ground.clone()));
             run(publisher, ordered, changed, sets_changed).await;
             checks.abort();
+            // Others must not be told of a gateway that has ended.
+            shared.ground.registering.is_at(Phase::Gone);
+            let _ = tokio::time::timeout(TIDYING, registering).await;
             // It sees that nobody publishes any more, and takes away what it has put up elsewhere.
             let _ = tokio::time::timeout(TIDYING, keeper).await;
             acme::let_go(&shared.ground);
@@ -93,7 +102,6 @@ async fn run(
         drop(reload_if_changed(&mut publisher).await);
     }
     let mut sweep = tokio::time::interval(Duration::from_secs(1));
-    let mut names = tokio::time::interval(resolve::REFRESH);
     // Certificates lie in other folders; they are renewed a few times a year.
     let mut files = tokio::time::interval(Duration::from_secs(5));
     // A reload has said it already.
@@ -108,7 +116,6 @@ async fn run(
             Some(()) = sets_changed.recv() => publisher.take_discovered(),
             () = changed(&mut watch) => drop(reload_if_changed(&mut publisher).await),
             _ = sweep.tick() => publisher.sweep(),
-            _ = names.tick() => publisher.refresh_names(),
             _ = certificates.tick() => publisher.warn_of_expiry(),
             _ = files.tick() => {
                 if publisher.has_other_files() {

@@ -1,10 +1,14 @@
 mod consul;
 mod dns;
 mod eureka;
+mod url;
 
-pub use consul::{Consul, ConsulQuery};
+pub use consul::{Consul, ConsulChecks, ConsulQuery};
 pub use dns::Dns;
-pub use eureka::{Eureka, EurekaQuery, EurekaRegistration};
+pub use eureka::{
+    Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery, EurekaRegistration, EurekaStatus,
+};
+pub use url::RegistryUrl;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,11 +1,13 @@
 //! Services and their endpoints.
 
+mod ways;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use menshen_config::document::{
-    Address, CallTimeouts, Endpoint as WrittenEndpoint, Place, Protocol, ProxyProtocol, Service as Written,
+    Address, CallTimeouts, Endpoint as WrittenEndpoint, Place, ProxyProtocol, Service as Written,
     ServiceHost, Url,
 };
 use menshen_config::{Document, Path, Problems, Span, Spanned};
@@ -18,12 +20,11 @@ use menshen_proxy::{
 };
 
 use super::overload;
-use super::tls::Identity;
 use super::{Purpose, balance};
 use crate::Ground;
 use crate::discovery::Instance;
-use crate::ground::EndpointKey;
 use crate::health::Watched;
+use ways::{Rank, Ways, version};
 
 const IDLE: usize = 1024;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -326,96 +327,5 @@ impl Plan {
                 to.extend(addresses.map(|a| way.endpoint(&known_as, a, rank)));
             }
         }
-    }
-}
-
-fn version(protocol: Protocol) -> HttpVersion {
-    match protocol {
-        Protocol::Http | Protocol::Https => HttpVersion::Http1,
-        Protocol::H2 | Protocol::H2c => HttpVersion::Http2,
-    }
-}
-
-/// The ways in which the endpoints of a service are spoken to: instances may differ from what the document says.
-struct Ways<'a> {
-    plan: &'a Plan,
-    path: &'a Path,
-    ground: &'a Ground,
-    introduction: Option<proxy_protocol::Version>,
-    known: Vec<(Protocol, Result<Option<Identity>, Unusable>)>,
-}
-
-/// Which requests an endpoint gets.
-#[derive(Clone, Copy)]
-struct Rank<'a> {
-    weight: u32,
-    priority: u8,
-    zone: Option<&'a str>,
-}
-
-/// What TLS needs is not there.
-struct Unusable;
-
-/// How an endpoint is spoken to.
-struct Way<'a> {
-    plan: &'a Plan,
-    ground: &'a Ground,
-    version: HttpVersion,
-    introduction: Option<proxy_protocol::Version>,
-    identity: Option<&'a Identity>,
-}
-
-impl Ways<'_> {
-    /// `None` after a problem.
-    fn of(&mut self, protocol: Protocol, problems: &mut Problems) -> Option<Way<'_>> {
-        let version = version(protocol);
-        if !self.known.iter().any(|(p, _)| *p == protocol) {
-            let identity = self.identity(protocol, version, problems);
-            self.known.push((protocol, identity));
-        }
-        let (_, identity) = self.known.iter().find(|(p, _)| *p == protocol)?;
-        let Self { plan, ground, introduction, .. } = *self;
-        Some(Way { plan, ground, version, introduction, identity: identity.as_ref().ok()?.as_ref() })
-    }
-
-    fn identity(
-        &self,
-        protocol: Protocol,
-        version: HttpVersion,
-        problems: &mut Problems,
-    ) -> Result<Option<Identity>, Unusable> {
-        if !protocol.is_tls() {
-            return Ok(None);
-        }
-        let Self { plan, path, ground, .. } = *self;
-        if protocol == plan.written.protocol {
-            let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, problems);
-            return identity.map(Some).ok_or(Unusable);
-        }
-        // What a source says must not keep the others from serving.
-        let mut aside = Problems::new();
-        let identity = Identity::of(&plan.written.tls, version, plan.at, path, ground, &mut aside);
-        if identity.is_none() {
-            tracing::warn!(service = %plan.name, "instances that speak TLS are left out: {aside}");
-        }
-        identity.map(Some).ok_or(Unusable)
-    }
-}
-
-impl Way<'_> {
-    /// The endpoint that is known as `place` and connected to at `address`.
-    fn endpoint(&self, place: &Place, address: EndpointAddress, rank: Rank<'_>) -> Arc<Endpoint> {
-        let key = EndpointKey {
-            service: self.plan.name.clone(),
-            authority: place.to_string().into(),
-            address,
-            weight: u16::try_from(rank.weight).unwrap_or(u16::MAX),
-            priority: rank.priority,
-            zone: rank.zone.map(Box::from),
-            version: self.version,
-            introduction: self.introduction,
-            tls: self.identity.map(|i| i.fingerprint),
-        };
-        self.ground.endpoint(key, self.identity.and_then(|i| i.at(place)))
     }
 }

@@ -17,7 +17,8 @@ use rustls::crypto::CryptoProvider;
 
 pub(super) use files::Files;
 pub(super) use listener::compile as listener;
-pub(super) use service::{Identity, system_roots};
+pub(super) use service::Identity;
+pub(crate) use service::system_roots;
 
 /// The one provider of cryptography, with post-quantum key exchange preferred.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =

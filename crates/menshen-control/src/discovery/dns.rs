@@ -32,7 +32,7 @@ impl Asker {
     }
 
     fn resolver(&self) -> Result<Resolver, String> {
-        self.ground.discovery.resolvers.resolver(&self.settings)
+        self.ground.discovery.resolver()
     }
 
     fn wait(&self, ttl: Duration) -> Duration {

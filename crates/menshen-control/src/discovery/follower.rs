@@ -65,7 +65,10 @@ impl Follower {
     /// Follows until it is dropped. A source that ends, by a panic for instance, is opened again.
     pub(super) async fn run(mut self) {
         let from = self.wanted.discover.from.to_string();
-        self.ground.discovery.update(&self.service, |k| (k.from, k.held) = (from.into(), None));
+        self.ground.discovery.update(&self.service, |known| {
+            known.is_from_another |= *known.from != *from;
+            (known.from, known.held) = (from.into(), None);
+        });
         let mut ends = 0;
         loop {
             let (to, mut told) = Findings::channel();
@@ -155,9 +158,8 @@ impl Follower {
         if unknown.is_empty() {
             return None;
         }
-        let resolver = self.ground.discovery.resolvers.resolver(&self.wanted.registries.dns);
-        let failed = match resolver {
-            Ok(resolver) => resolver.look_up(&self.ground.names, unknown).await,
+        let failed = match self.ground.discovery.resolver() {
+            Ok(resolver) => resolver.look_up(&self.ground.names, unknown).await.failed,
             Err(why) => return Some(why),
         };
         let (address, why) = failed.first()?;
@@ -173,6 +175,10 @@ impl Follower {
         let serves = self.ground.discovery.update(&self.service, |known| {
             known.answers += 1;
             known.trouble = None;
+            if std::mem::take(&mut known.is_from_another) {
+                // What another one said is nothing to judge this one by.
+                return None;
+            }
             let current = known.set.clone()?;
             let (of, since, agreed) =
                 known.held.as_ref().map_or((current.len(), Instant::now(), 0), |h| (h.of, h.since, h.agreed));

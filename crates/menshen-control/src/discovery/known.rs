@@ -16,6 +16,8 @@ pub struct Known {
     pub confirmed: Option<SystemTime>,
     /// It is what was known when the gateway last ran; nobody has confirmed it since.
     pub is_from_cache: bool,
+    /// It is what another source said, who is asked no more.
+    pub is_from_another: bool,
     /// Why the last question had no answer.
     pub trouble: Option<Trouble>,
     /// When the source will be asked again.
@@ -64,6 +66,7 @@ impl Known {
             set: None,
             confirmed: None,
             is_from_cache: false,
+            is_from_another: false,
             trouble: None,
             next: None,
             held: None,

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::resolve::Names;
 
 /// How old the system's settings may get until they are read again.
-const SETTINGS: Duration = Duration::from_secs(60);
+const SETTINGS: Duration = Duration::from_secs(10);
 /// Questions at once.
 const AT_ONCE: usize = 16;
 /// How long looking up all names of a set may take.
@@ -152,12 +152,12 @@ impl Resolver {
         }
     }
 
-    /// Looks up hosts that were never looked up before; those without an answer come back, with the reason.
-    pub(crate) async fn look_up(&self, names: &Names, unknown: Vec<Address>) -> Vec<(Address, String)> {
+    /// Looks up the hosts of these addresses, as many as can be within ten seconds, and notes what it finds.
+    pub(crate) async fn look_up(&self, names: &Names, wanted: Vec<Address>) -> LookedUp {
         let end = tokio::time::Instant::now() + ALL_NAMES;
-        let mut waiting = unknown.into_iter();
-        let mut asked: JoinSet<(Address, Result<Vec<SocketAddr>, String>)> = JoinSet::new();
-        let mut failed = Vec::new();
+        let mut waiting = wanted.into_iter();
+        let mut asked: JoinSet<(Address, Result<Found<SocketAddr>, String>)> = JoinSet::new();
+        let mut outcome = LookedUp::default();
         loop {
             while asked.len() < AT_ONCE
                 && let Some(address) = waiting.next()
@@ -169,28 +169,36 @@ impl Resolver {
                 });
             }
             match tokio::time::timeout_at(end, asked.join_next()).await {
-                Ok(Some(Ok((address, Ok(found))))) => names.learn(&address, found),
-                Ok(Some(Ok((address, Err(why))))) => failed.push((address, why)),
+                Ok(Some(Ok((address, Ok(found))))) => {
+                    outcome.has_changed |= names.learn(&address, found.records, found.ttl);
+                }
+                Ok(Some(Ok((address, Err(why))))) => outcome.failed.push((address, why)),
                 Ok(Some(Err(_))) => {}
-                Ok(None) => return failed,
+                Ok(None) => return outcome,
                 Err(_) => {
-                    failed.extend(waiting.map(|address| (address, "DNS is too slow".to_owned())));
-                    return failed;
+                    outcome.failed.extend(waiting.map(|address| (address, "DNS is too slow".to_owned())));
+                    return outcome;
                 }
             }
         }
     }
 
-    async fn places(&self, address: &Address) -> Result<Vec<SocketAddr>, String> {
-        let found = self.addresses(&address.host).await?;
-        if found.records.is_empty() {
+    async fn places(&self, address: &Address) -> Result<Found<SocketAddr>, String> {
+        let Found { records, ttl } = self.addresses(&address.host).await?;
+        if records.is_empty() {
             return Err("the name has no address".to_owned());
         }
-        let mut places: Vec<_> =
-            found.records.into_iter().map(|ip| SocketAddr::new(ip, address.port)).collect();
-        places.sort();
-        Ok(places)
+        Ok(Found { records: records.into_iter().map(|ip| SocketAddr::new(ip, address.port)).collect(), ttl })
     }
+}
+
+/// What came of looking up many names.
+#[derive(Debug, Default)]
+pub(crate) struct LookedUp {
+    /// An answer is another than before.
+    pub(crate) has_changed: bool,
+    /// Names without an answer, with the reason.
+    pub(crate) failed: Vec<(Address, String)>,
 }
 
 fn server(at: SocketAddr) -> NameServerConfig {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use menshen_config::document::DiscoverFrom;
 
+use super::consul;
 use super::dns::{Addresses, Services};
+use super::eureka::{self, Eureka};
 use super::file::File;
 use super::{Source, Wanted};
 use crate::Ground;
@@ -26,7 +28,13 @@ pub(super) fn open(wanted: &Wanted, ground: &Arc<Ground>) -> Result<Box<dyn Sour
         DiscoverFrom::File(path) => {
             Box::new(File::new(ground.files.resolve(&path.0), refresh.unwrap_or(REFRESH)))
         }
-        DiscoverFrom::Eureka(_) => return Err("Eureka cannot be asked yet".to_owned()),
-        DiscoverFrom::Consul(_) => return Err("Consul cannot be asked yet".to_owned()),
+        DiscoverFrom::Eureka(query) => {
+            let written = wanted.registries.eureka.as_ref().ok_or("nothing says where Eureka is")?;
+            Box::new(Eureka::new(eureka::open::registry(&written.value, refresh, ground)?, query.clone()))
+        }
+        DiscoverFrom::Consul(query) => {
+            let written = wanted.registries.consul.as_ref().ok_or("nothing says where Consul is")?;
+            Box::new(consul::open::source(&written.value, query, refresh, ground)?)
+        }
     })
 }

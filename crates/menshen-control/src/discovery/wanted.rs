@@ -7,6 +7,7 @@ use std::sync::Arc;
 use menshen_config::document::{Discover, DiscoverFrom, Registries};
 use menshen_config::{Document, Path, Problems};
 
+use super::{consul, eureka};
 use crate::{Ground, store};
 
 /// All that is asked for.
@@ -14,6 +15,8 @@ use crate::{Ground, store};
 pub struct Plan {
     /// By service.
     pub services: BTreeMap<Box<str>, Wanted>,
+    /// Who can be asked.
+    pub registries: Arc<Registries>,
     /// Where what is known is kept.
     pub folder: PathBuf,
 }
@@ -31,6 +34,12 @@ impl Plan {
     /// That of a document. A registry that is asked and not described is a problem.
     pub(crate) fn of(document: &Document, ground: &Ground, problems: &mut Problems) -> Self {
         let registries = Arc::new(document.registries.clone());
+        if let Some(eureka) = &registries.eureka {
+            eureka::open::check(eureka, problems);
+        }
+        if let Some(consul) = &registries.consul {
+            consul::open::check(consul, problems);
+        }
         let mut services = BTreeMap::new();
         for (name, service) in document.services.iter() {
             let Some(discover) = &service.value.discover else { continue };
@@ -53,6 +62,6 @@ impl Plan {
             services.insert(name.into(), wanted);
         }
         let folder = store::folder(document.gateway.store.as_ref().map(|s| &*s.value.0));
-        Self { services, folder: ground.files.resolve_path(&folder).join("discovered") }
+        Self { services, registries, folder: ground.files.resolve_path(&folder).join("discovered") }
     }
 }

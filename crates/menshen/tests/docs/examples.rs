@@ -35,6 +35,8 @@ fn every_whole_configuration_in_the_documents_compiles() {
         "docs/config.md",
         "docs/grpc.md",
         "docs/operations.md",
+        "docs/services/consul.md",
+        "docs/services/eureka.md",
         "docs/limits.md",
         "docs/tls.md",
         "demo/README.md",

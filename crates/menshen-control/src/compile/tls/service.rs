@@ -121,11 +121,7 @@ fn server_name(text: &str) -> Option<ServerName<'static>> {
 }
 
 /// The authorities of the system, read once.
-pub(in crate::compile) fn system_roots(
-    at: Span,
-    path: &Path,
-    problems: &mut Problems,
-) -> Option<Arc<RootCertStore>> {
+pub(crate) fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Option<Arc<RootCertStore>> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {
         let mut roots = RootCertStore::empty();
