@@ -121,7 +121,7 @@ struct Long {
     /// Asks the registry `consul` for the healthy instances of a service.
     #[serde(default)]
     consul: Option<ConsulQuery>,
-    /// How often is asked at least. Default: as the source has it, `30s` at most.
+    /// How often is asked at least. Default: DNS when the TTL is over, a file each `30s`, a registry as it has it.
     #[serde(default)]
     refresh: Option<Duration>,
     /// What is done about a set that shrinks suddenly.
