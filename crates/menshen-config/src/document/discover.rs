@@ -232,6 +232,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_reads_the_same_again(scheme in "dns|srv|file|eureka|consul", rest in "[-_a-z.:?=&0-9]{0,30}") {
+            if let Ok(from) = DiscoverFrom::from_text(&format!("{scheme}:{rest}")) {
+                proptest::prop_assert_eq!(DiscoverFrom::from_text(&from.to_string()), Ok(from));
+            }
+        }
+    }
+
     #[test]
     fn a_slip_in_the_scheme_is_told() {
         let refusal = DiscoverFrom::from_text("eurka:USERS").unwrap_err();
