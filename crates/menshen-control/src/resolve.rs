@@ -143,7 +143,7 @@ mod tests {
         assert!(names.learn(&address, at("10.0.0.1:80"), Duration::from_secs(5)));
         assert!(!names.learn(&address, at("10.0.0.1:80"), Duration::from_secs(5)));
         assert!(names.due(Instant::now() + Duration::from_secs(4)).is_empty());
-        assert_eq!(names.due(Instant::now() + Duration::from_secs(6)), [address.clone()]);
+        assert_eq!(names.due(Instant::now() + Duration::from_secs(6)), std::slice::from_ref(&address));
         assert_eq!(names.known(&address), at("10.0.0.1:80"));
         names.keep(&address);
         assert!(names.due(Instant::now() + Duration::from_secs(20)).is_empty());

@@ -121,7 +121,7 @@ struct Long {
     /// Asks the registry `consul` for the healthy instances of a service.
     #[serde(default)]
     consul: Option<ConsulQuery>,
-    /// How often is asked at least. Default: as the source has it, `30s` at most.
+    /// How often is asked at least. Default: DNS when the TTL is over, a file each `30s`, a registry as it has it.
     #[serde(default)]
     refresh: Option<Duration>,
     /// What is done about a set that shrinks suddenly.
@@ -229,6 +229,15 @@ mod tests {
             "consul:users?tag=v2&dc=x",
         ] {
             assert_eq!(DiscoverFrom::from_text(text).unwrap().to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_reads_the_same_again(scheme in "dns|srv|file|eureka|consul", rest in "[-_a-z.:?=&0-9]{0,30}") {
+            if let Ok(from) = DiscoverFrom::from_text(&format!("{scheme}:{rest}")) {
+                proptest::prop_assert_eq!(DiscoverFrom::from_text(&from.to_string()), Ok(from));
+            }
         }
     }
 

@@ -119,4 +119,13 @@ mod tests {
             assert!(read(bad).unwrap_err().contains("users.yaml:"), "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_list_or_has_problems_with_places(text in "[-a-z0-9:,.{}\\[\\]\" \n]{0,60}") {
+            if let Err(problems) = read(&text) {
+                proptest::prop_assert!(problems.contains("users.yaml:"), "{}", problems);
+            }
+        }
+    }
 }

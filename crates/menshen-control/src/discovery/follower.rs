@@ -118,8 +118,11 @@ impl Follower {
             }
             Answer::Set(list) => {
                 let unknown = self.look_up(&list).await;
-                let set = ordered(list);
-                self.answered(set);
+                // A large one takes a while; everything else of control goes on meanwhile.
+                match tokio::task::spawn_blocking(move || ordered(list)).await {
+                    Ok(set) => self.answered(set),
+                    Err(error) => self.failed(error.to_string()),
+                }
                 if let Some(why) = unknown {
                     self.failed(why);
                 }
