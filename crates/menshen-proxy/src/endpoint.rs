@@ -54,12 +54,14 @@ pub struct Endpoint {
 pub struct EndpointState {
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
+    /// Requests under way there that count for a limit.
+    pub(crate) seats: std::sync::atomic::AtomicU32,
 }
 
 impl EndpointState {
     /// Of an endpoint that nobody has asked anything yet.
     pub fn new(workers: usize) -> Self {
-        Self { in_flight: PerWorker::new(workers) }
+        Self { in_flight: PerWorker::new(workers), seats: Default::default() }
     }
 }
 
