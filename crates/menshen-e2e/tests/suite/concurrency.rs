@@ -205,6 +205,8 @@ fn an_endpoint_that_has_enough_is_passed_over() {
     let held: Vec<_> = (0..4).map(|_| ask(&gateway, "/a")).collect();
     eventually("two hang", || slow.requests().len() == 2);
     let mut client = Client::of(&gateway);
+    eventually("the other two are over", || held.iter().filter(|h| h.is_finished()).count() == 2);
+    eventually("their places are back", || client.get("/b").status == 200);
     for _ in 0..10 {
         assert_eq!(client.get("/b").text(), "GET /b\n");
     }
