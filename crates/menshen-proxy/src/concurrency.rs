@@ -2,6 +2,7 @@
 
 mod adaptive;
 pub(crate) mod queue;
+mod seat;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use atomic_waker::AtomicWaker;
 
 use adaptive::Adaptive;
 pub use adaptive::AdaptivePolicy;
+pub(crate) use seat::Seat;
 
 use crate::stats::PerWorker;
 
@@ -19,6 +21,8 @@ use crate::stats::PerWorker;
 pub struct ConcurrencyPolicy {
     /// The limit.
     pub limit: Limit,
+    /// The limit at each endpoint.
+    pub per_endpoint: Option<u32>,
     /// Who waits.
     pub queue: Option<QueuePolicy>,
 }
@@ -191,7 +195,7 @@ mod tests {
     use crate::service::ServiceState;
 
     fn fixed(limit: u32) -> ConcurrencyPolicy {
-        ConcurrencyPolicy { limit: Limit::Fixed(limit), queue: None }
+        ConcurrencyPolicy { limit: Limit::Fixed(limit), per_endpoint: None, queue: None }
     }
 
     #[test]

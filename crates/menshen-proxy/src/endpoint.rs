@@ -87,6 +87,8 @@ impl Presence {
 pub struct EndpointState {
     /// Requests under way there, by worker.
     pub in_flight: PerWorker<Counter>,
+    /// Requests under way there that count for a limit.
+    pub(crate) seats: std::sync::atomic::AtomicU32,
     /// How attempts went, by worker.
     pub answers: PerWorker<Answers>,
     /// How long answers take.
@@ -111,6 +113,7 @@ impl EndpointState {
     pub fn new(workers: usize, health: Health) -> Self {
         Self {
             in_flight: PerWorker::new(workers),
+            seats: Default::default(),
             answers: PerWorker::new(workers),
             latency: PeakLatency::default(),
             health,

@@ -104,7 +104,19 @@ fn before(kept: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_announced_is_read_or_left(field in prop::collection::vec(any::<u8>(), 0..64), n: u64) {
+            let _ = announced(&field);
+            let text = format!("max=1, timeout={n}");
+            prop_assert_eq!(announced(text.as_bytes()), Some(Duration::from_secs(n)));
+            prop_assert!(before(Duration::from_secs(n)) <= Duration::from_secs(n));
+        }
+    }
 
     #[test]
     fn what_a_service_announces_is_read_and_kept_to() {

@@ -211,11 +211,11 @@ async fn call_service<D: Downstream>(
 ) -> Result<Answer, Failure> {
     limit_content(exchange, client)?;
     hold_content(exchange, client).await?;
-    guard::note_request(exchange, service);
     if service.is_guarded() {
         // Boxed, as all that the plain path does without: it must not carry its size.
         Box::pin(guard::enter(exchange, client, service)).await?;
     }
+    guard::note_request(exchange, service);
     let route = live.route(exchange.route);
     let policy = &*route.retry;
     again::keep_content(exchange, policy);
@@ -246,7 +246,7 @@ async fn try_endpoints<D: Downstream>(
     Way { service, host, base }: Way<'_>,
     policy: &RetryPolicy,
 ) -> Result<Answer, Failure> {
-    let mut endpoint = service.pick(live, Some(exchange), &[]).ok_or(service.nobody())?;
+    let mut endpoint = guard::pick(exchange, live, service, &[])?;
     let mut tries = Tries::default();
     loop {
         tries.note(endpoint);
@@ -424,13 +424,13 @@ async fn fall_back<D: Downstream>(
         hold_content(exchange, client).await?;
     }
     let service = live.snapshot().service(id).ok_or(Failure::NoEndpoint)?;
-    guard::note_request(exchange, service);
     // The other service has nothing to do with it any more.
     exchange.pass = None;
     if service.is_guarded() {
         Box::pin(guard::enter(exchange, client, service)).await?;
     }
-    let endpoint = service.pick(live, Some(exchange), &[]).ok_or(service.nobody())?;
+    guard::note_request(exchange, service);
+    let endpoint = guard::pick(exchange, live, service, &[])?;
     let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
     let result = attempt(exchange, client, live, &aim).await;
     if exchange.pass.is_some() {

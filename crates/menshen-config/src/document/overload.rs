@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU32;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
@@ -85,6 +86,8 @@ text_type!(HedgeAfter, "HedgeAfter", {
 pub struct Concurrency {
     /// How many.
     pub limit: ConcurrencyLimit,
+    /// How many at each endpoint.
+    pub per_endpoint: Option<u32>,
     /// Who waits when there are as many.
     pub queue: Option<Queue>,
 }
@@ -125,12 +128,15 @@ pub struct Queue {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct LongConcurrency {
-    /// So many at once.
+    /// So many at once. Default: any number, if there is a limit `per-endpoint`.
     #[serde(default)]
     limit: Option<u32>,
     /// As many at once as the service can do without getting slower.
     #[serde(default)]
     adaptive: Option<Adaptive>,
+    /// So many at once at each endpoint; requests go to others meanwhile, and none waits for that.
+    #[serde(default)]
+    per_endpoint: Option<NonZeroU32>,
     /// Requests that wait for others to end. Default: none waits.
     #[serde(default)]
     queue: Option<Queue>,
@@ -148,32 +154,36 @@ impl<'de> Deserialize<'de> for Concurrency {
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<Concurrency, E> {
-                Ok(Concurrency { limit: fixed(number)?, queue: None })
+                fixed(number).map(Concurrency::of)
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Concurrency, E> {
                 match text {
-                    "adaptive" => Ok(Concurrency {
-                        limit: ConcurrencyLimit::Adaptive(Adaptive::default()),
-                        queue: None,
-                    }),
+                    "adaptive" => Ok(Concurrency::of(ConcurrencyLimit::Adaptive(Adaptive::default()))),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
                 }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Concurrency, A::Error> {
-                let LongConcurrency { limit, adaptive, queue } =
+                let LongConcurrency { limit, adaptive, per_endpoint, queue } =
                     LongConcurrency::deserialize(MapAccessDeserializer::new(map))?;
                 let limit = match (limit, adaptive) {
+                    (None, None) if per_endpoint.is_some() => ConcurrencyLimit::Fixed(u32::MAX),
                     (Some(number), None) => fixed(i64::from(number))?,
                     (None, Some(adaptive)) => ConcurrencyLimit::Adaptive(adaptive),
                     _ => return Err(A::Error::custom("one of `limit` and `adaptive` is needed, not both")),
                 };
-                Ok(Concurrency { limit, queue })
+                Ok(Concurrency { limit, per_endpoint: per_endpoint.map(NonZeroU32::get), queue })
             }
         }
 
         deserializer.deserialize_any(ConcurrencyVisitor)
+    }
+}
+
+impl Concurrency {
+    fn of(limit: ConcurrencyLimit) -> Self {
+        Self { limit, per_endpoint: None, queue: None }
     }
 }
 

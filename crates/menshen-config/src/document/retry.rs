@@ -201,7 +201,21 @@ impl GrpcStatus {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_budget_and_a_reason_or_refused(text in "[0-9a-z%+/. -]{0,12}") {
+            if let Ok(budget) = text.parse::<RetryBudget>() {
+                prop_assert_eq!(budget.to_string().parse::<RetryBudget>(), Ok(budget));
+            }
+            if let Ok(on) = RetryOn::from_text(&text) {
+                prop_assert_eq!(RetryOn::from_text(&on.to_string()), Ok(on));
+            }
+        }
+    }
 
     #[test]
     fn budgets_are_read_and_written() {

@@ -146,7 +146,7 @@ pub(super) fn concurrency(
         }
     };
     let queue = written.queue.as_ref().map(|q| QueuePolicy { length: q.length, wait: q.wait.0 });
-    ConcurrencyPolicy { limit, queue }
+    ConcurrencyPolicy { limit, per_endpoint: written.per_endpoint, queue }
 }
 
 pub(super) fn hedge(written: &Hedge) -> HedgePolicy {

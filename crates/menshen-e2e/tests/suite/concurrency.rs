@@ -190,3 +190,46 @@ fn an_adaptive_limit_starts_at_its_least() {
     gate.open_for(2);
     assert_eq!(held.map(|h| h.join().unwrap()), ["200 ", "200 "]);
 }
+
+#[test]
+fn an_endpoint_that_has_enough_is_passed_over() {
+    let gate = Gate::new();
+    let (slow, quick) = (gated(&gate), Origin::echo());
+    let gateway = TestGateway::start(
+        "
+        services: { s: { endpoints: ['{origin-1}', '{origin-2}'], concurrency: { per-endpoint: 2 } } }
+        routes: { all: { match: /**, to: s } }
+        ",
+        &[&slow, &quick],
+    );
+    let held: Vec<_> = (0..4).map(|_| ask(&gateway, "/a")).collect();
+    eventually("two hang", || slow.requests().len() == 2);
+    let mut client = Client::of(&gateway);
+    eventually("the other two are over", || held.iter().filter(|h| h.is_finished()).count() == 2);
+    eventually("their places are back", || client.get("/b").status == 200);
+    for _ in 0..10 {
+        assert_eq!(client.get("/b").text(), "GET /b\n");
+    }
+    gate.open_for(2);
+    held.into_iter().for_each(|h| assert_eq!(h.join().unwrap(), "200 "));
+    assert_eq!(slow.requests().len(), 2);
+}
+
+#[test]
+fn when_every_endpoint_has_enough_that_is_the_answer() {
+    let gate = Gate::new();
+    let (a, b) = (gated(&gate), gated(&gate));
+    let gateway = TestGateway::start(
+        "
+        services: { s: { endpoints: ['{origin-1}', '{origin-2}'], concurrency: { per-endpoint: 1 } } }
+        routes: { all: { match: /**, to: s } }
+        ",
+        &[&a, &b],
+    );
+    let held = [ask(&gateway, "/a"), ask(&gateway, "/b")];
+    eventually("both hang", || a.requests().len() + b.requests().len() == 2);
+    assert_eq!(Client::of(&gateway).get("/c").outcome(), "503 overloaded");
+    gate.open_for(2);
+    assert_eq!(held.map(|h| h.join().unwrap()), ["200 ", "200 "]);
+    eventually("the places are back", || Client::of(&gateway).get("/free").outcome() == "200 ");
+}

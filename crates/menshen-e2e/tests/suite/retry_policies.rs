@@ -116,14 +116,14 @@ fn the_time_of_the_whole_request_bounds_all_attempts() {
           all:
             match: /**
             to: 'http://{origin}'
-            timeouts: { total: 300ms }
-            retry: { on: 503, attempts: 10, back-off: { base: 200ms, max: 200ms } }
+            timeouts: { total: 2s }
+            retry: { on: 503, attempts: 10, back-off: { base: 1500ms, max: 1500ms } }
         ",
         &[&origin],
     );
     let begun = Instant::now();
     assert_eq!(Client::of(&gateway).get("/").outcome(), "503 ", "the last answer is better than none");
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(origin.requests().len() < 10);
 }
 

@@ -155,7 +155,7 @@ mod tests {
     const QUEUE: QueuePolicy = QueuePolicy { length: 3, wait: Duration::from_secs(1) };
 
     fn policy(limit: u32) -> ConcurrencyPolicy {
-        ConcurrencyPolicy { limit: Limit::Fixed(limit), queue: Some(QUEUE) }
+        ConcurrencyPolicy { limit: Limit::Fixed(limit), per_endpoint: None, queue: Some(QUEUE) }
     }
 
     fn poll(place: &Place<'_>, policy: &ConcurrencyPolicy) -> Option<Permit> {

@@ -104,7 +104,7 @@ pub(super) async fn prepare<'s, D: Downstream>(
 ) -> Result<Option<&'s Arc<Endpoint>>, Failure> {
     let live = exchange.live.clone();
     let worker = live.worker();
-    let Some(endpoint) = service.pick(&live, Some(exchange), tries.failed()) else { return Ok(None) };
+    let Ok(endpoint) = guard::pick(exchange, &live, service, tries.failed()) else { return Ok(None) };
     let must_wait = matches!(cause, Cause::Status | Cause::Grpc) || tries.failed().contains(&endpoint.id);
     let longest = if must_wait { policy.pause(tries.count) } else { Duration::ZERO };
     let now = worker.now();

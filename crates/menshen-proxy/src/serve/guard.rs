@@ -6,13 +6,15 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::breaker::{Admission, BreakerPolicy, Outcome};
-use crate::concurrency::{ConcurrencyPolicy, Permit, Priority};
+use crate::concurrency::{ConcurrencyPolicy, Permit, Priority, Seat};
 use crate::downstream::Downstream;
+use crate::endpoint::Endpoint;
 use crate::serve::Answer;
 use crate::service::Service;
 use crate::stats::ServiceCells;
 use crate::wait::total_end;
 use crate::window::Event;
+use crate::worker::Live;
 use crate::{Blame, Exchange, Failure};
 
 /// That a request may be under way at its service. Whatever becomes of the request, dropping this gives everything back.
@@ -21,6 +23,8 @@ pub(crate) struct Pass {
     is_trial: bool,
     /// Held until the last byte of the answer is through.
     _permit: Option<Permit>,
+    /// Of the attempt under way, where its endpoint has a limit.
+    seat: Option<Seat>,
     begun: Instant,
 }
 
@@ -48,6 +52,7 @@ pub(super) async fn enter<D: Downstream>(
         service: service.clone(),
         is_trial: false,
         _permit: None,
+        seat: None,
         begun: exchange.live.worker().now(),
     });
     if service.breaker.is_some() {
@@ -69,6 +74,58 @@ pub(super) async fn enter<D: Downstream>(
     }
     exchange.pass = Some(pass);
     Ok(())
+}
+
+/// The endpoint for the next attempt; those in `tried` were asked in vain. The attempt before has its place no more.
+pub(super) fn pick<'s>(
+    exchange: &mut Exchange,
+    live: &Live,
+    service: &'s Arc<Service>,
+    tried: &[u32],
+) -> Result<&'s Arc<Endpoint>, Failure> {
+    let Some(most) = service.concurrency.as_ref().and_then(|policy| policy.per_endpoint) else {
+        return service.pick(live, Some(exchange), tried).ok_or(service.nobody());
+    };
+    take_seat(exchange, None);
+    match free(exchange, live, service, (tried, most))? {
+        Some((endpoint, seat)) => {
+            take_seat(exchange, Some(seat));
+            Ok(endpoint)
+        }
+        None => {
+            count(cells(service, exchange), |cells| cells.overloaded.add(1));
+            Err(Failure::Overloaded)
+        }
+    }
+}
+
+/// An endpoint at which there may be one more request.
+pub(super) fn free<'s>(
+    exchange: &Exchange,
+    live: &Live,
+    service: &'s Arc<Service>,
+    (tried, most): (&[u32], u32),
+) -> Result<Option<(&'s Arc<Endpoint>, Seat)>, Failure> {
+    let mut passed_over = Vec::new();
+    for _ in 0..=service.endpoints.len() {
+        let asked = if passed_over.is_empty() { tried } else { &passed_over };
+        let endpoint = service.pick(live, Some(exchange), asked).ok_or(service.nobody())?;
+        if let Some(seat) = Seat::take(endpoint, most) {
+            return Ok(Some((endpoint, seat)));
+        }
+        if passed_over.is_empty() {
+            passed_over.extend_from_slice(tried);
+        }
+        passed_over.push(endpoint.id);
+    }
+    Ok(None)
+}
+
+/// The place at an endpoint is this one from now on.
+pub(super) fn take_seat(exchange: &mut Exchange, seat: Option<Seat>) {
+    if let Some(pass) = &mut exchange.pass {
+        pass.seat = seat;
+    }
 }
 
 async fn permit<D: Downstream>(
@@ -133,8 +190,10 @@ pub(super) fn report(exchange: &mut Exchange, service: &Service, result: &Result
     let live = exchange.live.clone();
     let now = live.worker().now();
     let Some(pass) = exchange.pass.as_mut() else { return };
+    // A refused connection says nothing about how long things take; an answer that did not come does.
+    let is_measure = matches!(result, Ok(_) | Err(Failure::FirstByteTimeout | Failure::TotalTimeout));
     if let Some(policy) = &service.concurrency
-        && result.is_ok()
+        && is_measure
     {
         service.state.concurrency.took(policy, now.saturating_duration_since(pass.begun), now);
     }

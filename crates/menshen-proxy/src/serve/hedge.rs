@@ -11,7 +11,7 @@ use std::time::Duration;
 use menshen_http1::{RequestFraming, ResponseHead};
 
 use crate::call::Aim;
-use crate::concurrency::{Permit, Priority};
+use crate::concurrency::{Permit, Priority, Seat};
 use crate::downstream::{Content, Downstream};
 use crate::endpoint::Endpoint;
 use crate::hedge::{HedgeAfter, HedgePolicy};
@@ -65,7 +65,7 @@ pub(super) async fn race<D: Downstream>(
     };
     // What the second attempt needs has to be there before the first has the exchange.
     let mut twin = Twin::of(exchange, live);
-    let second = {
+    let (ended, seat) = {
         let mut first = pin!(attempt(exchange, client, live, aim));
         twin.nobody.deadline.set(live.worker().now(), delay);
         let early = poll_fn(|cx| match first.as_mut().poll(cx) {
@@ -76,15 +76,15 @@ pub(super) async fn race<D: Downstream>(
             twin.give_back(live.worker());
             return result;
         }
-        let Some((endpoint, _permit)) = second_place(live, aim, policy, &twin.exchange) else {
+        let Some(place) = second_place(live, aim, policy, &twin.exchange) else {
             let result = first.await;
             twin.give_back(live.worker());
             return result;
         };
-        let aim = Aim { endpoint: &endpoint, ..*aim };
+        let aim = Aim { endpoint: &place.endpoint, ..*aim };
         let mut second = pin!(attempt(&mut twin.exchange, &mut twin.nobody, live, &aim));
         let (mut failed, mut is_lost) = (None, false);
-        poll_fn(|cx| {
+        let ended = poll_fn(|cx| {
             if failed.is_none()
                 && let Poll::Ready(result) = first.as_mut().poll(cx)
             {
@@ -101,17 +101,18 @@ pub(super) async fn race<D: Downstream>(
                 }
             }
             Poll::Pending
-        })
-        .await
+        });
+        (ended.await, place.seat)
     };
     // Both attempts are over here: the one that lost was dropped.
     exchange.attempts = exchange.attempts.saturating_add(1);
-    let result = match second {
+    let result = match ended {
         First::Won(result) => result,
         First::Lost(answer) => {
             guard::count(aim.service.stats.of(live.worker_index()), |cells| cells.hedges_won.add(1));
             exchange.endpoint = twin.exchange.endpoint.take();
             exchange.service_micros = twin.exchange.service_micros;
+            guard::take_seat(exchange, seat);
             Ok(answer)
         }
     };
@@ -125,13 +126,15 @@ enum First {
     Lost(Answer),
 }
 
+/// Where the second attempt goes, and that it may.
+struct Second {
+    endpoint: Arc<Endpoint>,
+    seat: Option<Seat>,
+    _permit: Option<Permit>,
+}
+
 /// Another endpoint for the second attempt, if there is one, and if there may be one more request.
-fn second_place(
-    live: &Live,
-    aim: &Aim<'_>,
-    policy: &HedgePolicy,
-    exchange: &Exchange,
-) -> Option<(Arc<Endpoint>, Option<Permit>)> {
+fn second_place(live: &Live, aim: &Aim<'_>, policy: &HedgePolicy, exchange: &Exchange) -> Option<Second> {
     let service = aim.service;
     let worker = live.worker();
     let (now, window) = (worker.now(), &service.state.window);
@@ -140,7 +143,14 @@ fn second_place(
     if (lately.of(Event::Hedge) + 1) as f64 > most.max(1.0) {
         return None;
     }
-    let endpoint = service.pick(live, Some(exchange), &[aim.endpoint.id])?;
+    let asked = [aim.endpoint.id];
+    let (endpoint, seat) = match service.concurrency.as_ref().and_then(|policy| policy.per_endpoint) {
+        None => (service.pick(live, Some(exchange), &asked)?, None),
+        Some(most) => match guard::free(exchange, live, service, (&asked, most)) {
+            Ok(Some((endpoint, seat))) => (endpoint, Some(seat)),
+            Ok(None) | Err(_) => return None,
+        },
+    };
     if endpoint.id == aim.endpoint.id {
         return None;
     }
@@ -150,7 +160,7 @@ fn second_place(
     };
     window.add(worker.index, Event::Hedge, now);
     guard::count(service.stats.of(worker.index), |cells| cells.hedges.add(1));
-    Some((endpoint.clone(), permit))
+    Some(Second { endpoint: endpoint.clone(), seat, _permit: permit })
 }
 
 /// What a second attempt needs: the same request, and a client that says nothing and never goes.
