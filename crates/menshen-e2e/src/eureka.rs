@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{Client, Response};
 
 /// How long it may take to start: Java, on a machine with other work.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(180);
 
 /// A running Eureka server on a free port.
 #[derive(Debug)]
