@@ -314,8 +314,8 @@ impl Publisher {
             gateway: compiled.gateway.clone(),
             challenges: self.challenges.clone(),
         });
-        let before = self.snapshots.send_replace(snapshot);
         self.shared.ground.health.watch(compiled.plans.watched(&compiled.services));
+        let before = self.snapshots.send_replace(snapshot);
         self.old.push(before);
         self.tidying = 5;
     }
