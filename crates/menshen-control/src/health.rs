@@ -41,8 +41,14 @@ impl std::fmt::Debug for Health {
 }
 
 impl Health {
-    /// These are served from now on.
+    /// These are served from now on. Those that must pass a check first are not well before anybody can send to them.
     pub(crate) fn watch(&self, services: Arc<[Watched]>) {
+        for watched in services.iter().filter(|w| w.check.as_ref().is_some_and(|c| !c.starts_well)) {
+            let states = watched.service.endpoints.iter().map(|e| &e.state.health);
+            states.filter(|h| !h.is_checked()).for_each(|h| {
+                h.set_checked(false, check::now());
+            });
+        }
         self.served.send_replace(services);
     }
 

@@ -339,8 +339,8 @@ impl Publisher {
             challenges: self.challenges.clone(),
         });
         let services = compiled.services.clone();
-        let before = self.snapshots.send_replace(snapshot);
         self.shared.ground.health.watch(compiled.plans.watched(&compiled.services));
+        let before = self.snapshots.send_replace(snapshot);
         self.shared.services.replace(services);
         self.old.push(before);
         self.tidying = 5;

@@ -140,6 +140,11 @@ impl Health {
         self.since.load(Ordering::Relaxed)
     }
 
+    /// True while there are active checks.
+    pub fn is_checked(&self) -> bool {
+        self.is_checked.load(Ordering::Acquire)
+    }
+
     /// Active checks begin. False when they had begun before, maybe in another generation.
     pub fn begins_checks(&self) -> bool {
         !self.is_checked.swap(true, Ordering::AcqRel)

@@ -55,9 +55,6 @@ pub(super) async fn run(service: Box<str>, check: Arc<Check>, endpoint: Arc<Endp
     let health = &endpoint.state.health;
     // An endpoint that is known already stays what it is until its checks say otherwise.
     let is_new = health.begins_checks();
-    if is_new && !check.starts_well {
-        health.set_checked(false, now());
-    }
     if !is_new {
         // After a reload not all are asked in the same moment.
         tokio::time::sleep(check.every.mul_f64(fastrand::f64())).await;
