@@ -21,7 +21,8 @@ use crate::yaml;
 pub const WIDTH: usize = 100;
 
 /// The order of the sections; others come behind.
-const SECTIONS: [&str; 7] = ["gateway", "listeners", "services", "schemes", "consumers", "plans", "routes"];
+const SECTIONS: [&str; 8] =
+    ["gateway", "registries", "listeners", "services", "schemes", "consumers", "plans", "routes"];
 
 /// How much is spelled out.
 #[derive(Clone, Copy)]
