@@ -116,7 +116,8 @@ fn a_request_that_is_taken_back_before_anybody_looked_costs_no_service_anything(
         [request, frame(kind::RST_STREAM, 0, stream, code::CANCEL.to_be_bytes())].concat()
     });
     client.expect_alive();
-    assert_eq!(silent.requests().len(), 0);
+    gateway.expect_canary();
+    assert_eq!((silent.connections(), silent.requests().len()), (0, 0));
 }
 
 #[test]
