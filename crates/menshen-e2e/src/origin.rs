@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::pair::{self, Pair};
-use crate::{Broken, Keeper, Request, Wire, bridge};
+use crate::{Broken, Gate, Keeper, Request, Wire, bridge};
 
 /// A running origin.
 #[derive(Debug)]
@@ -116,6 +116,22 @@ impl Origin {
         held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
         let address = held.local_addr().ok().and_then(|a| a.as_socket()).expect("an address");
         Self { address, ledger: Arc::default(), held: Some(held) }
+    }
+
+    /// Opens the first gate for every request, and answers `finished` to it when the second is opened.
+    pub fn gated() -> (Self, Gate, Gate) {
+        let (asked, go_on) = (Gate::new(), Gate::new());
+        let origin = Self::scripted({
+            let (asked, go_on) = (asked.clone(), go_on.clone());
+            move |c| {
+                while c.request().is_some() {
+                    asked.open();
+                    go_on.pass();
+                    c.send(reply("finished"));
+                }
+            }
+        });
+        (origin, asked, go_on)
     }
 
     /// Where it listens.

@@ -1,23 +1,7 @@
 //! How an HTTP/2 connection ends when the gateway stops, its listener goes, or nothing happens (figure L4).
 
 use menshen_e2e::frames::{END, H2, Outcome, code, kind};
-use menshen_e2e::{Admin, Broken, Client, Gate, Origin, TestGateway, eventually, reply};
-
-/// Answers when the gate opens.
-fn gated() -> (Origin, Gate, Gate) {
-    let (asked, go_on) = (Gate::new(), Gate::new());
-    let origin = Origin::scripted({
-        let (asked, go_on) = (asked.clone(), go_on.clone());
-        move |c| {
-            while c.request().is_some() {
-                asked.open();
-                go_on.pass();
-                c.send(reply("finished"));
-            }
-        }
-    });
-    (origin, asked, go_on)
-}
+use menshen_e2e::{Admin, Broken, Client, Origin, TestGateway, eventually};
 
 /// Reads the goodbye and answers the PING behind it, as every client does.
 fn hear_goodbye(client: &mut H2) {
@@ -29,7 +13,7 @@ fn hear_goodbye(client: &mut H2) {
 
 #[test]
 fn what_is_under_way_finishes_when_the_gateway_stops() {
-    let (origin, asked, go_on) = gated();
+    let (origin, asked, go_on) = Origin::gated();
     let mut gateway = TestGateway::in_front_of(&origin);
     let mut client = H2::of(&gateway);
     client.get(1, "/").get(3, "/");
@@ -82,7 +66,7 @@ fn a_client_that_does_not_answer_the_goodbye_holds_nobody_up() {
 
 #[test]
 fn a_request_that_takes_longer_than_the_drain_is_cut() {
-    let (origin, asked, _go_on) = gated();
+    let (origin, asked, _go_on) = Origin::gated();
     let mut gateway = TestGateway::start(
         "gateway:\n  drain: 100ms\nroutes: { all: { match: /**, to: 'http://{origin}' } }",
         &[&origin],
@@ -136,7 +120,7 @@ fn a_connection_on_which_nothing_happens_ends_with_a_goodbye() {
 
 #[test]
 fn an_open_stream_is_not_idle() {
-    let (origin, asked, go_on) = gated();
+    let (origin, asked, go_on) = Origin::gated();
     let gateway = TestGateway::start(
         "
         listeners: { http: { bind: '127.0.0.1:0', timeouts: { idle: 20ms } } }
@@ -157,7 +141,7 @@ fn an_open_stream_is_not_idle() {
 
 #[test]
 fn a_stream_that_was_taken_back_leaves_a_connection_that_has_just_become_idle() {
-    let (origin, asked, _go_on) = gated();
+    let (origin, asked, _go_on) = Origin::gated();
     let gateway = TestGateway::start(
         "
         listeners: { http: { bind: '127.0.0.1:0', timeouts: { idle: 300ms } } }

@@ -3,27 +3,11 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Broken, Client, Gate, Origin, PATIENCE, TestGateway, eventually, reply};
-
-/// Answers when the gate opens.
-fn gated() -> (Origin, Gate, Gate) {
-    let (asked, go_on) = (Gate::new(), Gate::new());
-    let origin = Origin::scripted({
-        let (asked, go_on) = (asked.clone(), go_on.clone());
-        move |c| {
-            while c.request().is_some() {
-                asked.open();
-                go_on.pass();
-                c.send(reply("finished"));
-            }
-        }
-    });
-    (origin, asked, go_on)
-}
+use menshen_e2e::{Broken, Client, Gate, Origin, PATIENCE, TestGateway, eventually};
 
 #[test]
 fn what_is_under_way_finishes_and_says_that_the_connection_ends() {
-    let (origin, asked, go_on) = gated();
+    let (origin, asked, go_on) = Origin::gated();
     let mut gateway = TestGateway::in_front_of(&origin);
     let mut clients: Vec<Client> = (0..20).map(|_| Client::of(&gateway)).collect();
     for client in &mut clients {
@@ -74,7 +58,7 @@ fn idle_connections_are_closed_at_once() {
 
 #[test]
 fn a_request_that_takes_longer_than_the_drain_is_cut() {
-    let (origin, asked, _go_on) = gated();
+    let (origin, asked, _go_on) = Origin::gated();
     let mut gateway = TestGateway::start(
         "gateway:\n  drain: 100ms\nroutes: { all: { match: /**, to: 'http://{origin}' } }",
         &[&origin],
@@ -162,7 +146,7 @@ fn a_log_on_a_full_disk_does_not_hold_up_traffic() {
 
 #[test]
 fn a_new_configuration_cuts_nothing_that_is_under_way() {
-    let (origin, asked, go_on) = gated();
+    let (origin, asked, go_on) = Origin::gated();
     let gateway = TestGateway::in_front_of(&origin);
     let mut client = Client::of(&gateway);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

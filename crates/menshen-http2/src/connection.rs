@@ -131,6 +131,15 @@ impl<L: Lane> Connection<L> {
         self.stage
     }
 
+    /// True when nothing more is said: it is over, or it closes and no stream is open.
+    pub fn is_over(&self) -> bool {
+        match self.stage {
+            Stage::Over => true,
+            Stage::Closing => self.streams.len() == 0,
+            Stage::Open | Stage::Leaving => false,
+        }
+    }
+
     /// Streams that are open in one direction at least.
     pub fn open_streams(&self) -> usize {
         self.streams.len()

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::wait;
+
 /// Time in steps of [`TICK`] since the worker started.
 type Tick = u64;
 
@@ -144,10 +146,7 @@ impl Deadline {
         if self.passed.get() {
             return Poll::Ready(());
         }
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
+        wait::remember(&mut self.waker.borrow_mut(), cx.waker());
         Poll::Pending
     }
 

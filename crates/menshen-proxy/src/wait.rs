@@ -1,10 +1,18 @@
 //! What an exchange waits for right now, and until when.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::timers::Deadline;
 use crate::{Exchange, Failure};
+
+/// Remembers who is to be woken; nothing is copied while it is the same task.
+pub(crate) fn remember(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(known) => known.clone_from(waker),
+        None => *place = Some(waker.clone()),
+    }
+}
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

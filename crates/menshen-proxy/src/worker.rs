@@ -26,7 +26,7 @@ use crate::pool::Pools;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::WorkerStats;
 use crate::timers::Timers;
-use crate::{Exchange, Finished};
+use crate::{Exchange, Finished, wait};
 use spare::Spare;
 
 /// How often a worker looks after its pools, log and clock.
@@ -116,10 +116,7 @@ impl Slot {
 
     /// The one who accepts wants to know.
     pub(crate) fn wake_when_closed(&self, waker: &Waker) {
-        let mut acceptor = self.acceptor.borrow_mut();
-        if !acceptor.as_ref().is_some_and(|w| w.will_wake(waker)) {
-            *acceptor = Some(waker.clone());
-        }
+        wait::remember(&mut self.acceptor.borrow_mut(), waker);
     }
 
     /// True when the listener is no longer configured; its connections end after what is under way.

@@ -154,7 +154,7 @@ impl Driver<'_> {
             let Ok(is_written) = self.socket.poll_write(cx, &self.shared.link) else {
                 return Poll::Ready(());
             };
-            if is_written && self.is_over() {
+            if is_written && self.shared.link.core().is_over() {
                 return self.poll_leftovers(cx);
             }
             let has_read = match self.poll_read(cx) {
@@ -182,16 +182,6 @@ impl Driver<'_> {
         }
         if worker.must_stop_now() {
             link.core().end(Code::NO_ERROR);
-        }
-    }
-
-    /// True when nothing more is said and all of it was written.
-    fn is_over(&self) -> bool {
-        let core = self.shared.link.core();
-        match core.stage() {
-            Stage::Over => true,
-            Stage::Closing => core.open_streams() == 0,
-            Stage::Open | Stage::Leaving => false,
         }
     }
 

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use menshen_http2::{Code, Connection, End, Flaw, Lane, Room};
 
+use crate::wait::remember;
+
 /// The connection that the tasks of its streams share with the one that drives its socket.
 #[derive(Debug)]
 pub(super) struct Link<L> {
@@ -27,10 +29,7 @@ impl<L: Lane> Link<L> {
     /// This task drives the socket.
     pub(super) fn drive(&self, cx: &Context<'_>) {
         self.is_called.set(false);
-        let mut driver = self.driver.borrow_mut();
-        if !driver.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *driver = Some(cx.waker().clone());
-        }
+        remember(&mut self.driver.borrow_mut(), cx.waker());
     }
 
     /// Calls the driver. It comes when all tasks that can run now have run, so that their frames leave together.
@@ -98,9 +97,7 @@ impl Inbox {
 
     /// The task will be woken when something changes.
     pub(super) fn listen(&mut self, cx: &Context<'_>) {
-        if !self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
+        remember(&mut self.waker, cx.waker());
     }
 
     pub(super) fn wake(&mut self) {

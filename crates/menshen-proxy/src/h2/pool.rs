@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use menshen_http2::{Connection, Offer, Role, Stage};
+use menshen_http2::{Connection, Offer, Role};
 use rustc_hash::FxBuildHasher;
 use tokio::sync::Notify;
 
@@ -209,7 +209,8 @@ impl Connections {
         place
     }
 
-    /// Lets go of connections that are closed, idled too long, are too old or lead to an endpoint that has left; those in use end with their last stream.
+    /// Lets go of connections that are closed, idled too long, are too old or lead to an endpoint that has left; those in
+    /// use end with their last stream.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut all = self.by_endpoint.borrow_mut();
         for entry in all.values_mut() {
@@ -266,7 +267,7 @@ impl Driver {
         link.drive(cx);
         loop {
             let Ok(is_written) = socket.poll_write(cx, link) else { return Poll::Ready("it was closed") };
-            if is_written && is_over(link) {
+            if is_written && link.core().is_over() {
                 let has_ended =
                     socket.stream.poll_shutdown(cx).is_ready() || self.deadline.poll(cx).is_ready();
                 return if has_ended { Poll::Ready("nobody needs it") } else { Poll::Pending };
@@ -303,16 +304,5 @@ impl Driver {
                 }
             }
         }
-    }
-}
-
-/// True when nothing more is said.
-fn is_over(link: &Link<PendingResponse>) -> bool {
-    let core = link.core();
-    match core.stage() {
-        Stage::Over => true,
-        // Nobody looks at what is still open.
-        Stage::Closing => core.open_streams() == 0,
-        Stage::Open | Stage::Leaving => false,
     }
 }

@@ -3,14 +3,14 @@
 
 use menshen_http1::{
     Authority, FieldName, HeadError, HeadLimits, Method, NameSet, RequestFraming, RequestHead, Underscores,
-    Version, is_token_byte, valid_value,
+    Version, is_token_byte, valid_name, valid_value,
 };
 use menshen_http2::hpack::Field;
 
 /// So many times the fields or the bytes that a request may have are an attack (CVE-2026-47774).
 const ABUSE: usize = 4;
 /// What a field costs beside its bytes (RFC 9113 §6.5.2).
-const OVERHEAD: usize = 32;
+pub(super) const OVERHEAD: usize = 32;
 
 /// Fields of a connection, which HTTP/2 does not have (RFC 9113 §8.2.2). TE is looked at by itself.
 pub(super) const OF_CONNECTION: NameSet = NameSet::of(&[
@@ -157,8 +157,7 @@ impl HeadBuilder {
         let id = FieldName::of(name);
         match id {
             FieldName::OTHER => {
-                let is_name = |byte: &u8| is_token_byte(*byte) && !byte.is_ascii_uppercase();
-                if name.is_empty() || !name.iter().all(is_name) {
+                if !is_name(name) {
                     return Err(HeadError::FieldLine);
                 }
                 if memchr::memchr(b'_', name).is_some() {
@@ -316,6 +315,11 @@ fn ask_for_websocket(head: &mut RequestHead) {
     head.fields.append(FieldName::UPGRADE, b"websocket");
     head.fields.set_named(b"sec-websocket-key", &key);
     head.wants_upgrade = true;
+}
+
+/// True for a field name as HTTP/2 has them, without capitals (RFC 9113 §8.2.1).
+pub(super) fn is_name(name: &[u8]) -> bool {
+    valid_name(name) && !name.iter().any(u8::is_ascii_uppercase)
 }
 
 /// True when a request is malformed in the sense of RFC 9113 §8.1.1, which wants the stream reset. What is refused for

@@ -4,21 +4,19 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use menshen_http1::{
-    FieldName, Fields, Method, ResponseFraming, ResponseHead, Version, is_token_byte, may_be_trailer,
-    valid_value,
+    FieldName, Fields, Method, ResponseFraming, ResponseHead, Version, may_be_trailer, valid_value,
 };
 use menshen_http2::hpack::Field;
 use menshen_http2::{Block, Code, Flaw, Lane, Receiver};
 
 use super::link::Inbox;
-use super::request::OF_CONNECTION;
+use super::request::{OF_CONNECTION, OVERHEAD, is_name};
 use crate::call::MAX_INTERIM;
 
 /// Fields of a response, and of its trailers.
 const MOST_FIELDS: usize = 256;
 /// Bytes of a head, with 32 more for each field (RFC 9113 §6.5.2).
 pub(super) const HEAD: usize = 64 * 1024;
-const OVERHEAD: usize = 32;
 
 /// What has come for a request, and was not looked at yet.
 #[derive(Debug)]
@@ -96,8 +94,7 @@ impl ResponseReader {
             self.has_status = true;
             return Some(());
         }
-        let is_name = |byte: &u8| is_token_byte(*byte) && !byte.is_ascii_uppercase();
-        if name.is_empty() || !name.iter().all(is_name) || !valid_value(value) {
+        if !is_name(name) || !valid_value(value) {
             return None;
         }
         if self.block == Some(Block::Trailers) {
