@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::buffer::Buffer;
 use crate::client_address::{Shown, UNIX};
 use crate::condition::contains;
-use crate::h1::connection;
+use crate::h1::connection::Connection;
 use crate::h2;
 use crate::h2::connection::Newcomer;
 use crate::listener::Sockets;
@@ -74,26 +74,48 @@ fn admit(worker: &Rc<Worker>, slot: &Rc<Slot>, sockets: &Arc<Sockets>, socket: S
         return turn_away(&socket);
     }
     let guest = Guest::new(worker.clone(), sockets.clone(), client);
-    let (worker, slot, mut socket) = (worker.clone(), slot.clone(), socket);
-    tokio::task::spawn_local(async move {
-        let introduced = contains(&slot.live().listener().introducers, peer.ip());
-        let peer = if introduced {
-            Box::pin(introduction(&worker, &slot, &mut socket, peer)).await
-        } else {
-            Some(peer)
-        };
-        let Some(peer) = peer else { return drop(guest) };
-        let tls = slot.live().listener().tls.clone();
-        match tls {
-            None => {
-                if let Some(newcomer) = connection::run(worker, slot, Stream::new(socket), peer, None).await {
-                    Box::pin(h2::connection::run(*newcomer)).await;
-                }
-            }
-            Some(tls) => Box::pin(over_tls(worker, slot, &tls, socket, peer)).await,
+    let (worker, slot) = (worker.clone(), slot.clone());
+    let live = slot.live();
+    if live.listener().tls.is_none() && !contains(&live.listener().introducers, client) {
+        tokio::task::spawn_local(over_tcp(worker, slot, socket, peer, guest));
+    } else {
+        tokio::task::spawn_local(greet(worker, slot, socket, peer, guest));
+    }
+}
+
+/// Serves a client from its first byte. An idle connection costs what this holds. No `async fn`: that would hold its
+/// arguments twice, as they came and as they are used; so would a future that is moved to where it is awaited.
+fn over_tcp(
+    worker: Rc<Worker>,
+    slot: Rc<Slot>,
+    socket: Socket,
+    peer: SocketAddr,
+    guest: Guest,
+) -> impl Future<Output = ()> {
+    let mut connection = Connection::new(&worker, slot, Stream::new(socket), peer, None);
+    async move {
+        let _counted = &guest;
+        if let Some(read) = connection.run(&worker).await {
+            let newcomer = connection.into_newcomer(worker, read);
+            Box::pin(h2::connection::run(newcomer)).await;
         }
-        drop(guest);
-    });
+    }
+}
+
+/// Serves a client that is introduced by a proxy or shakes hands.
+async fn greet(worker: Rc<Worker>, slot: Rc<Slot>, mut socket: Socket, peer: SocketAddr, guest: Guest) {
+    let introduced = contains(&slot.live().listener().introducers, peer.ip());
+    let peer =
+        if introduced { Box::pin(introduction(&worker, &slot, &mut socket, peer)).await } else { Some(peer) };
+    let Some(peer) = peer else { return drop(guest) };
+    let tls = slot.live().listener().tls.clone();
+    match tls {
+        None => Box::pin(over_tcp(worker, slot, socket, peer, guest)).await,
+        Some(tls) => {
+            Box::pin(over_tls(worker, slot, &tls, socket, peer)).await;
+            drop(guest);
+        }
+    }
 }
 
 /// Who the client is, as the proxy in front says in time; `None` when it says nothing that makes sense.
@@ -138,8 +160,9 @@ async fn over_tls(worker: Rc<Worker>, slot: Rc<Slot>, tls: &ServerTls, socket: S
                 return Box::pin(h2::connection::run(Newcomer { worker, slot, stream, peer, tls, read }))
                     .await;
             }
-            if let Some(newcomer) = connection::run(worker, slot, stream, peer, tls).await {
-                Box::pin(h2::connection::run(*newcomer)).await;
+            let mut connection = Connection::new(&worker, slot, stream, peer, tls);
+            if let Some(read) = connection.run(&worker).await {
+                Box::pin(h2::connection::run(connection.into_newcomer(worker, read))).await;
             }
         }
         Ok(tls::Greeted::Answered) => {}

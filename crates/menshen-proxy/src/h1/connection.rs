@@ -40,7 +40,7 @@ enum Waited {
 }
 
 /// What a connection keeps while it idles.
-struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     slot: Rc<Slot>,
     deadline: Rc<Deadline>,
@@ -76,60 +76,62 @@ enum Head {
     Closed,
 }
 
-/// Serves a client until the connection ends, or until it turns out to speak HTTP/2: then it is the result.
-pub(crate) async fn run(
-    worker: Rc<Worker>,
-    slot: Rc<Slot>,
-    stream: Stream,
-    peer: SocketAddr,
-    tls: Option<Rc<TlsFacts>>,
-) -> Option<Box<Newcomer>> {
-    let local = stream.local().unwrap_or(peer);
-    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let mut connection = Connection {
-        deadline: worker.timers.deadline(),
-        client: Client { tls, ..Client::direct(peer, local, scheme) },
-        stream,
-        slot,
-        served: 0,
-        ahead: 0,
-    };
-    while connection.wait_for_request(&worker).await {
-        let burst = Box::pin(connection.burst(&worker));
-        match CatchPanic(burst).await {
-            Ok(Then::Idle) => {}
-            Ok(Then::Close) => {
-                connection.close(&worker).await;
-                break;
-            }
-            Ok(Then::Drop) => break,
-            Ok(Then::Http2(read)) => {
-                let Connection { stream, slot, client, .. } = connection;
-                return Some(Box::new(Newcomer { worker, slot, stream, peer, tls: client.tls, read }));
-            }
-            Err(Panicked) => {
-                worker.note_panic();
-                connection.last_words(&worker).await;
-                break;
+impl Connection {
+    /// A connection from this peer, with nothing read yet.
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        slot: Rc<Slot>,
+        stream: Stream,
+        peer: SocketAddr,
+        tls: Option<Rc<TlsFacts>>,
+    ) -> Self {
+        let local = stream.local().unwrap_or(peer);
+        let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let client = Client { tls, ..Client::direct(peer, local, scheme) };
+        Self { deadline: worker.timers.deadline(), client, stream, slot, served: 0, ahead: 0 }
+    }
+
+    /// Serves the client until the connection ends, or until it turns out to speak HTTP/2: what was read of that is the
+    /// result.
+    pub(crate) async fn run(&mut self, worker: &Rc<Worker>) -> Option<Buffer> {
+        while self.wait_for_request(worker).await == Waited::Readable {
+            let burst = Box::pin(self.burst(worker));
+            match CatchPanic(burst).await {
+                Ok(Then::Idle) => {}
+                Ok(Then::Close) => {
+                    Box::pin(self.close(worker)).await;
+                    break;
+                }
+                Ok(Then::Drop) => break,
+                Ok(Then::Http2(read)) => return Some(read),
+                Err(Panicked) => {
+                    worker.note_panic();
+                    Box::pin(self.last_words(worker)).await;
+                    break;
+                }
             }
         }
+        None
     }
-    None
-}
 
-impl Connection {
-    /// Waits for the first byte of a request. False when the connection is over.
-    async fn wait_for_request(&mut self, worker: &Worker) -> bool {
+    /// The same client, which has begun to speak HTTP/2.
+    pub(crate) fn into_newcomer(self, worker: Rc<Worker>, read: Buffer) -> Newcomer {
+        let Self { stream, slot, client, .. } = self;
+        Newcomer { worker, slot, stream, peer: client.peer, tls: client.tls, read }
+    }
+
+    /// Waits for the first byte of a request.
+    fn wait_for_request(&self, worker: &Worker) -> impl Future<Output = Waited> {
         let timeouts = self.slot.live().listener().timeouts;
         // A connection that never sent anything gets the time of a head; later ones idle longer.
         let wait = if self.served == 0 { timeouts.header } else { timeouts.idle };
-        self.readable_within(worker, wait).await == Waited::Readable
+        self.readable_within(worker, wait)
     }
 
     /// Waits until something can be read, at most this long.
-    async fn readable_within(&self, worker: &Worker, wait: Duration) -> Waited {
+    fn readable_within(&self, worker: &Worker, wait: Duration) -> impl Future<Output = Waited> {
         self.deadline.set(worker.recent(), wait);
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if self.stream.poll_read_ready(cx).is_ready() {
                 return Poll::Ready(Waited::Readable);
             }
@@ -138,7 +140,6 @@ impl Connection {
             }
             self.deadline.poll(cx).map(|()| Waited::InVain)
         })
-        .await
     }
 
     /// Serves requests as long as some are at hand.
