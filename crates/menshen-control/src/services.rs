@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use menshen_proxy::{Endpoint, EndpointAddress, Service};
+use menshen_proxy::{Endpoint, Service};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use serde::Serialize;
 
 use crate::discovery::{Instance, Known};
+use crate::health::EndpointStanding;
 use crate::publish::Shared;
 
 /// How many endpoints of a service are shown where all services are.
@@ -81,6 +82,9 @@ pub struct ServiceView {
     /// An answer that does not serve yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
+    /// Its circuit breaker: `closed` lets requests pass, `open` and `half-open` do not. None if it has no breaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<&'static str>,
     /// Requests sent there.
     pub attempts: u64,
     /// Those that failed.
@@ -112,17 +116,9 @@ pub struct EndpointView {
     /// Its name at the source, where that has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Box<str>>,
-    /// As it is named in `Host`.
-    pub authority: Box<str>,
-    /// Where it is connected to.
-    pub address: Box<str>,
-    /// Where it runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<Box<str>>,
-    /// Its share of the requests.
-    pub weight: u16,
-    /// Requests under way there.
-    pub in_flight: u64,
+    /// Where it is and how it does.
+    #[serde(flatten)]
+    pub standing: EndpointStanding,
 }
 
 /// All services, or the one of this name.
@@ -157,6 +153,7 @@ fn service(service: &Service, known: Option<&Known>, shown: usize) -> ServiceVie
         error: trouble.map(|t| t.why.clone()),
         failing_for: trouble.map(|t| t.since.elapsed().as_secs_f64()),
         held,
+        circuit: service.breaker.as_ref().map(|_| service.state.circuit().as_str()),
         attempts: service.stats.sum(|c| &c.attempts),
         failures: service.stats.sum(|c| &c.failures),
         endpoint_count: service.endpoints.len(),
@@ -175,17 +172,7 @@ fn state(known: &Known) -> &'static str {
 }
 
 fn endpoint(endpoint: &Endpoint, instances: &HashMap<String, &Instance, FxBuildHasher>) -> EndpointView {
-    let address = match &endpoint.address {
-        EndpointAddress::Tcp(address) => address.to_string(),
-        EndpointAddress::Unix(path) => format!("unix:{}", path.display()),
-    };
-    let instance = instances.get(&address).or_else(|| instances.get(&*endpoint.authority));
-    EndpointView {
-        id: instance.map(|i| i.id.clone()).filter(|id| **id != *address),
-        authority: endpoint.authority.clone(),
-        address: address.into(),
-        zone: instance.and_then(|i| i.zone.clone()),
-        weight: endpoint.weight,
-        in_flight: endpoint.state.in_flight.sum(|c| c),
-    }
+    let standing = EndpointStanding::of(endpoint);
+    let instance = instances.get(&standing.address).or_else(|| instances.get(&*endpoint.authority));
+    EndpointView { id: instance.map(|i| i.id.clone()).filter(|id| **id != *standing.address), standing }
 }

@@ -54,6 +54,25 @@ fn an_endpoint_whose_checks_fail_gets_nothing_until_they_pass_again_and_reloads_
 }
 
 #[test]
+fn the_admin_api_says_of_every_endpoint_how_it_is_and_why() {
+    let (a, b) = (well(), well());
+    let origins = [with_health("a", &a), with_health("b", &b)];
+    let document = TWO.replace("fall: 2 }", "fall: 2 }\n        breaker: {}");
+    let gateway = TestGateway::start(&document, &origins.each_ref());
+    b.store(500, Ordering::SeqCst);
+    eventually("b gets nothing", || unhealthy(&gateway) == 1);
+    answers(&gateway);
+    let shown: serde_json::Value =
+        serde_json::from_str(&Admin::of(&gateway).get("/services/s").text()).expect("JSON");
+    let [a, b] = [&shown["endpoints"][0], &shown["endpoints"][1]];
+    assert_eq!((&a["health"], &b["health"]), (&"healthy".into(), &"unhealthy".into()), "{shown}");
+    assert_eq!((&a["reason"], &b["reason"]), (&serde_json::Value::Null, &"check".into()), "{shown}");
+    assert!(b["health-age"].is_u64() && a["latency-ms"].as_f64().is_some_and(|ms| ms > 0.0), "{shown}");
+    assert!(a["attempts"].as_u64().is_some_and(|n| n >= 8) && a["failures"] == 0, "{shown}");
+    assert_eq!(shown["circuit"], "closed", "{shown}");
+}
+
+#[test]
 fn without_checks_nobody_stays_out() {
     let (a, b) = (well(), Arc::new(AtomicU16::new(500)));
     let origins = [with_health("a", &a), with_health("b", &b)];

@@ -33,6 +33,17 @@ pub enum Circuit {
     HalfOpen,
 }
 
+impl Circuit {
+    /// The stable word for it, as the admin API says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
 /// What a breaker says to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {

@@ -6,7 +6,7 @@ use menshen_proxy::{Endpoint, EndpointAddress, Service, moment};
 use serde::Serialize;
 
 /// How a service is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ServiceStanding {
     /// Its name.
     pub service: Box<str>,
@@ -40,8 +40,9 @@ impl Word {
     }
 }
 
-/// How an endpoint is.
+/// How an endpoint is. Times are in seconds but where they say otherwise.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EndpointStanding {
     /// As configured.
     pub authority: Box<str>,
@@ -52,18 +53,23 @@ pub struct EndpointStanding {
     /// 0 comes first.
     pub priority: u8,
     /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Box<str>>,
     /// How it is.
     pub health: Word,
     /// Why it gets no requests, if it gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// For how long it has been so, in seconds; none if it always was.
-    pub since_seconds: Option<u64>,
-    /// In how many seconds an ejected one is tried again.
-    pub retried_in_seconds: Option<u64>,
+    /// For how long it has been so; none if it always was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_age: Option<u64>,
+    /// In how long an ejected one is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_trial: Option<u64>,
     /// Requests under way there.
     pub in_flight: u64,
     /// How long answers take, peaks first, in milliseconds; none if there were none lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
     /// Attempts that came to an end.
     pub attempts: u64,
@@ -85,7 +91,8 @@ impl ServiceStanding {
 }
 
 impl EndpointStanding {
-    fn of(endpoint: &Endpoint) -> Self {
+    /// How an endpoint is now.
+    pub fn of(endpoint: &Endpoint) -> Self {
         let (state, now) = (&endpoint.state, super::check::now());
         let health = match (state.health.is_down(), state.health.ejected_until()) {
             (true, _) => Word::Unhealthy,
@@ -98,17 +105,15 @@ impl EndpointStanding {
             authority: endpoint.authority.clone(),
             address: match &endpoint.address {
                 EndpointAddress::Tcp(address) => address.to_string(),
-                EndpointAddress::Unix(path) => path.display().to_string(),
+                EndpointAddress::Unix(path) => format!("unix:{}", path.display()),
             },
             weight: endpoint.weight,
             priority: endpoint.priority,
             zone: endpoint.zone.clone(),
             health,
             reason: state.health.reason().map(|r| r.as_str()),
-            since_seconds: Some(state.health.since())
-                .filter(|at| *at > 0)
-                .map(|at| moment::since(at).as_secs()),
-            retried_in_seconds: state.health.ejected_until().map(|until| seconds(until.saturating_sub(now))),
+            health_age: Some(state.health.since()).filter(|at| *at > 0).map(|at| moment::since(at).as_secs()),
+            next_trial: state.health.ejected_until().map(|until| seconds(until.saturating_sub(now))),
             in_flight: state.load(),
             latency_ms: (micros > 0.0).then(|| (f64::from(micros) / 10.0).round() / 100.0),
             attempts: state.answers.sum(|a| &a.count),

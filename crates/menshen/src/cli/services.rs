@@ -99,13 +99,34 @@ fn get(admin: SocketAddr, target: &str) -> Result<(u16, String), String> {
     }
 }
 
-const HEAD: [&str; 8] = ["SERVICE", "SOURCE", "STATE", "ENDPOINT", "ADDRESS", "ZONE", "WEIGHT", "IN FLIGHT"];
+/// What the table has of a service, in its first line only, and of each of its endpoints: headings and keys.
+const OF_SERVICE: [(&str, &str); 3] = [("SERVICE", "name"), ("SOURCE", "source"), ("STATE", "state")];
+const OF_ENDPOINT: [(&str, &str); 9] = [
+    ("ENDPOINT", "id"),
+    ("ADDRESS", "address"),
+    ("ZONE", "zone"),
+    ("WEIGHT", "weight"),
+    ("HEALTH", "health"),
+    ("IN FLIGHT", "in-flight"),
+    ("LATENCY MS", "latency-ms"),
+    ("ATTEMPTS", "attempts"),
+    ("FAILURES", "failures"),
+];
+const COLUMNS: usize = OF_SERVICE.len() + OF_ENDPOINT.len();
+
+type Row = [String; COLUMNS];
+
+fn row(of_service: [String; OF_SERVICE.len()], of_endpoint: [String; OF_ENDPOINT.len()]) -> Row {
+    let mut cells = of_service.into_iter().chain(of_endpoint);
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
+}
 
 fn print(services: &[Value]) {
-    let mut rows: Vec<[String; 8]> = vec![HEAD.map(str::to_owned)];
+    let head = row(OF_SERVICE.map(|(head, _)| head.to_owned()), OF_ENDPOINT.map(|(head, _)| head.to_owned()));
+    let mut rows = vec![head];
     services.iter().for_each(|s| add_rows(s, &mut rows));
     let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 8] = std::array::from_fn(width);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
     for row in &rows {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
@@ -126,20 +147,20 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn add_rows(service: &Value, rows: &mut Vec<[String; 8]>) {
+fn add_rows(service: &Value, rows: &mut Vec<Row>) {
     let endpoints = service["endpoints"].as_array().map_or(&[][..], Vec::as_slice);
-    let first = [&service["name"], &service["source"], &service["state"]].map(text);
+    let of_service = OF_SERVICE.map(|(_, key)| text(&service[key]));
     if endpoints.is_empty() {
-        let [name, source, state] = first.clone();
-        let dash = || "-".to_owned();
-        rows.push([name, source, state, "none".to_owned(), dash(), dash(), dash(), dash()]);
+        let mut nothing = OF_ENDPOINT.map(|_| "-".to_owned());
+        nothing[0] = "none".to_owned();
+        rows.push(row(of_service.clone(), nothing));
     }
     for (i, endpoint) in endpoints.iter().enumerate() {
-        let [name, source, state] = if i == 0 { first.clone() } else { Default::default() };
-        let known_as = if endpoint["id"].is_null() { &endpoint["authority"] } else { &endpoint["id"] };
-        let [address, zone, weight, in_flight] =
-            ["address", "zone", "weight", "in-flight"].map(|key| text(&endpoint[key]));
-        rows.push([name, source, state, text(known_as), address, zone, weight, in_flight]);
+        let mut of_endpoint = OF_ENDPOINT.map(|(_, key)| text(&endpoint[key]));
+        if endpoint["id"].is_null() {
+            of_endpoint[0] = text(&endpoint["authority"]);
+        }
+        rows.push(row(if i == 0 { of_service.clone() } else { Default::default() }, of_endpoint));
     }
 }
 
@@ -158,13 +179,24 @@ fn notes(service: &Value) -> Vec<String> {
         let since = seconds(&service["failing-for"]).unwrap_or_default();
         notes.push(format!("{name}: no answer for {since}: {why}"));
     }
+    if let Some(circuit) = service["circuit"].as_str().filter(|c| *c != "closed") {
+        notes.push(format!("{name}: its circuit breaker is {circuit}; requests are answered at once"));
+    }
+    let endpoints = service["endpoints"].as_array().map_or(&[][..], Vec::as_slice);
+    for endpoint in endpoints.iter().filter(|e| !e["reason"].is_null()) {
+        let [address, health, why] = ["address", "health", "reason"].map(|key| text(&endpoint[key]));
+        let since = seconds(&endpoint["health-age"]).map_or(String::new(), |s| format!(" for {s}"));
+        let next =
+            seconds(&endpoint["next-trial"]).map_or(String::new(), |s| format!(", tried again in {s}"));
+        notes.push(format!("{name}: {address} is {health}{since} ({why}){next}"));
+    }
     let held = &service["held"];
     if !held.is_null() {
         let since = seconds(&held["held-for"]).unwrap_or_default();
         let (left, of) = (&held["left"], &held["of"]);
         notes.push(format!("{name}: for {since} only {left} of {of} endpoints are said to be left; the others stay until nobody answers there"));
     }
-    let (shown, all) = (service["endpoints"].as_array().map_or(0, Vec::len), &service["endpoint-count"]);
+    let (shown, all) = (endpoints.len(), &service["endpoint-count"]);
     if all.as_u64().is_some_and(|n| n > shown as u64) {
         notes.push(format!(
             "{name}: {shown} of {all} endpoints are shown; `menshen services {name}` shows all"
