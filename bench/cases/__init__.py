@@ -1,6 +1,7 @@
 """The cases, by name."""
 
 from cases.attack import Attack
+from cases.hang import Hang
 from cases.idle import IDLE
 from cases.pace import FULL, QUICK
 from cases.reload import Reload
@@ -9,6 +10,6 @@ from cases.slow_endpoint import SlowEndpoint
 from cases.stop import Stop
 from cases.throughput import THROUGHPUT
 
-ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack(), SlowEndpoint()]}
+ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack(), SlowEndpoint(), Hang()]}
 
 __all__ = ["ALL", "FULL", "QUICK"]

@@ -15,6 +15,7 @@ class Scene(enum.Enum):
     FEATURES = "the same, with an access log, metrics and five plain filters"
     GENERATION = "requests and replies carry the generation of the configuration that handled them"
     BALANCE = "every path goes to one of several endpoints"
+    HANG = "the paths below /delay/ go to a service that does not answer within the second that it has"
     ROUTES = "many routes /r/0, /r/1 and so on; the replies of the last one carry the generation"
 
 
@@ -65,6 +66,7 @@ class Work:
     upstream: Upstream = Upstream.HTTP1
     identity: Identity | None = None
     endpoint_ports: tuple[int, ...] = ()
+    hanging_port: int = 0
     method: Method = Method.ROUND_ROBIN
 
     @property

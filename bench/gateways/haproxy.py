@@ -9,7 +9,7 @@ from kit.places import installed
 
 class HAProxy(Gateway):
     name = "haproxy"
-    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES, Scene.BALANCE})
+    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES, Scene.BALANCE, Scene.HANG})
     methods = {Method.ROUND_ROBIN: "roundrobin", Method.LEAST_REQUESTS: "leastconn"}
     reload_signal = signal.SIGUSR2
     stop_signal = signal.SIGUSR1
@@ -41,6 +41,7 @@ frontend web
 backend origin
     balance {self.methods[work.method]}
 {servers(work)}
+{hanging(work)}
 """
         files = {"haproxy.cfg": configuration}
         if work.scene is Scene.ROUTES:
@@ -57,6 +58,12 @@ def servers(work: Work) -> str:
     settings = f"{' proto h2' if work.upstream is Upstream.GRPC else ''} pool-max-conn -1 pool-purge-delay 300s"
     ports = work.endpoint_ports or (work.origin_port,)
     return "\n".join(f"    server origin{port} 127.0.0.1:{port}{settings}" for port in ports)
+
+
+def hanging(work: Work) -> str:
+    if work.scene is not Scene.HANG:
+        return ""
+    return f"backend hanging\n    timeout server 1s\n    server hanging 127.0.0.1:{work.hanging_port}"
 
 
 def speaking(work: Work) -> str:
@@ -76,6 +83,8 @@ def rules(work: Work, folder: Path) -> str:
                 f"    http-request set-header x-generation {work.generation}\n"
                 f"    http-response set-header x-generation {work.generation}"
             )
+        case Scene.HANG:
+            return "    use_backend hanging if { path_beg /delay/ }"
         case Scene.ROUTES:
             return (
                 f"    http-request set-var(txn.route) path,map_beg({folder}/routes.map)\n"

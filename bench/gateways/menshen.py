@@ -37,7 +37,7 @@ class Menshen(Gateway):
             "menshen.yaml": f"""\
 gateway: {{ workers: 1, admin: {admin}, access-log: {log} }}
 listeners: {{ web: {{ bind: {work.address}{tls(work)} }} }}
-services: {{ origin: {{ endpoints: [{endpoints(work)}], balance: {self.methods[work.method]}{protocol(work)} }} }}
+services: {{ origin: {{ endpoints: [{endpoints(work)}], balance: {self.methods[work.method]}{protocol(work)} }}{hanging(work)} }}
 routes:
 {routes(work)}
 """
@@ -49,6 +49,12 @@ routes:
 
 def endpoints(work: Work) -> str:
     return ", ".join(f"127.0.0.1:{port}" for port in work.endpoint_ports or (work.origin_port,))
+
+
+def hanging(work: Work) -> str:
+    if work.scene is not Scene.HANG:
+        return ""
+    return f", hanging: {{ endpoints: [127.0.0.1:{work.hanging_port}], timeouts: {{ first-byte: 1s }} }}"
 
 
 def protocol(work: Work) -> str:
@@ -67,6 +73,8 @@ def routes(work: Work) -> str:
         plain = [f"  r{number}: {{ match: /r/{number}/**, to: origin }}" for number in range(work.routes - 1)]
         last = f"  r{work.routes - 1}:\n    match: /r/{work.routes - 1}/**\n    to: origin{generation(work)}"
         return "\n".join([*plain, last])
+    if work.scene is Scene.HANG:
+        return "  all: { match: /**, to: origin }\n  hanging: { match: /delay/**, to: hanging }"
     filters = {Scene.FEATURES: FIVE_FILTERS, Scene.GENERATION: generation(work)}.get(work.scene, "")
     return f"  all:\n    match: /**\n    to: origin{filters}"
 

@@ -9,7 +9,7 @@ from kit.places import installed
 
 class Nginx(Gateway):
     name = "nginx"
-    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES})
+    scenes = frozenset({Scene.PLAIN, Scene.GENERATION, Scene.ROUTES, Scene.HANG})
     stop_signal = signal.SIGQUIT
     version_arguments = ["-v"]
 
@@ -84,6 +84,13 @@ def locations(work: Work) -> str:
             proxy_read_timeout 300s;
             proxy_pass http://origin;
         }"""
+    if work.scene is Scene.HANG:
+        return f"""\
+        location / {{ proxy_pass http://origin; }}
+        location /delay/ {{
+            proxy_read_timeout 1s;
+            proxy_pass http://127.0.0.1:{work.hanging_port};
+        }}"""
     if work.scene is Scene.ROUTES:
         last = work.routes - 1
         plain = [f"location /r/{number}/ {{ proxy_pass http://origin; }}" for number in range(last)]

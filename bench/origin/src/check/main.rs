@@ -6,6 +6,7 @@
 //! - `call`: one gRPC call, before h2load makes many;
 //! - `websocket`: messages over WebSocket in closed loops;
 //! - `steady`: a well-behaved client with a fixed rate, and `attack`: one that is not;
+//! - `waiting`: clients of a service that hangs;
 //! - `idle`: many connections that ask once and then stay open until standard input ends.
 //!
 //! One thread, so that "before the stop" and "after it" are facts and not guesses. The result is one line of
@@ -21,6 +22,7 @@ mod run;
 mod steady;
 mod tally;
 mod tls;
+mod waiting;
 mod websocket;
 mod wire;
 
@@ -41,6 +43,8 @@ enum Command {
     Websocket(websocket::Options),
     /// A well-behaved client with a fixed rate.
     Steady(steady::Options),
+    /// Clients of a service that hangs.
+    Waiting(waiting::Options),
     /// An offender.
     Attack(attack::Options),
     /// Idle connections after one request each.
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
             Command::Call(options) => call::run(options).await,
             Command::Websocket(options) => websocket::run(options).await,
             Command::Steady(options) => steady::run(options).await,
+            Command::Waiting(options) => waiting::run(options).await,
             Command::Attack(options) => attack::run(options).await,
             Command::Idle(options) => idle::run(options).await,
         }
