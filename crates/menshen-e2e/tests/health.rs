@@ -170,6 +170,26 @@ fn errors_eject_where_the_document_says_so_and_a_trial_brings_back() {
 }
 
 #[test]
+fn answers_that_break_off_eject_although_each_began_well() {
+    let cutting = Origin::scripted(|c| {
+        if c.request().is_some() {
+            c.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        }
+    });
+    let fine = Origin::answering(|_| reply("fine"));
+    let gateway = TestGateway::start(
+        "
+        services: { s: { endpoints: ['{origin-1}', '{origin-2}'], eject: { failures: 3, for: 1h, up-to: 1h } } }
+        routes: { all: { match: /**, to: s } }
+        ",
+        &[&cutting, &fine],
+    );
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let broken = (0..20).filter(|_| Client::of(&gateway).send(get).try_response().is_err()).count();
+    assert_eq!(broken, 3);
+}
+
+#[test]
 fn a_client_stays_by_its_cookie_and_a_key_by_its_hash() {
     let names = ["a", "b", "c"];
     let origins = names.map(|name| Origin::answering(move |_| reply(name)));

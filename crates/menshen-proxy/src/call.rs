@@ -19,7 +19,7 @@ use crate::service::Service;
 use crate::snapshot::{HostPolicy, Route};
 use crate::stream::Stream;
 use crate::worker::Worker;
-use crate::{Exchange, Failure, grpc};
+use crate::{Blame, Exchange, Failure, grpc, moment};
 
 /// Interim responses passed on before the final one.
 pub(crate) const MAX_INTERIM: u8 = 16;
@@ -176,12 +176,27 @@ impl Call {
         }
     }
 
-    /// Gives the connection back, if it can carry more.
+    /// The whole answer was taken: gives the connection back, if it can carry more.
     pub(crate) fn finish(self) {
+        self.under_way().note_whole();
         match self {
             Self::H1(call) => call.finish(),
             // The connection is shared and was never away.
             Self::H2(_) => {}
+        }
+    }
+
+    /// The answer was not taken to its end. Where the service is to blame that counts for its endpoint.
+    pub(crate) fn abandon(self, failure: Failure) {
+        if failure.blame() == Blame::Service {
+            self.under_way().note_broken(failure);
+        }
+    }
+
+    fn under_way(&self) -> &UnderWay {
+        match self {
+            Self::H1(call) => call.under_way(),
+            Self::H2(call) => call.under_way(),
         }
     }
 }
@@ -215,6 +230,15 @@ impl UnderWay {
             in_flight.add(1);
         }
         Self { worker, service, endpoint }
+    }
+
+    fn note_whole(&self) {
+        self.endpoint.state.health.note_whole();
+    }
+
+    fn note_broken(&self, failure: Failure) {
+        let now = moment::micros(self.worker.recent());
+        self.service.note_broken(now, self.worker.index, &self.endpoint, failure);
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 pub(crate) use eject::Outcome;
 pub use eject::{Eject, ErrorShare};
 
+use crate::Failure;
 use crate::endpoint::Endpoint;
 use crate::service::Service;
 use crate::worker::Live;
@@ -93,6 +94,8 @@ pub struct Health {
     last_length: AtomicU64,
     /// Failures one after the other.
     row: AtomicU32,
+    /// Answers one after the other that began well and broke off.
+    broken: AtomicU32,
     /// When the window of the error share began, and what was counted in it.
     window: AtomicU64,
     answers: AtomicU32,
@@ -195,9 +198,18 @@ impl Health {
 
     fn come_back(&self, now: u64) -> bool {
         self.row.store(0, Ordering::Relaxed);
+        self.broken.store(0, Ordering::Relaxed);
         self.window.store(0, Ordering::Relaxed);
         self.flags.fetch_and(!TRIAL, Ordering::AcqRel);
         self.clear(EJECTED, now)
+    }
+
+    /// An answer came to its end.
+    pub(crate) fn note_whole(&self) {
+        // Most do: a number that is 0 already is only read, so that workers share it.
+        if self.broken.load(Ordering::Relaxed) != 0 {
+            self.broken.store(0, Ordering::Relaxed);
+        }
     }
 
     fn has(&self, flag: u8) -> bool {
@@ -252,6 +264,16 @@ impl Service {
         }
         if let Some(eject) = self.balance.eject() {
             eject.observe(self, endpoint, outcome, micros, now);
+        }
+    }
+
+    /// An answer whose head was taken for a success broke off.
+    pub(crate) fn note_broken(&self, now: u64, worker: usize, endpoint: &Endpoint, failure: Failure) {
+        if let Some(seen) = endpoint.state.answers.of(worker) {
+            seen.failures.add(1);
+        }
+        if let Some(eject) = self.balance.eject() {
+            eject.note_broken(self, endpoint, failure, now);
         }
     }
 }

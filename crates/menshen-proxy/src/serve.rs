@@ -333,11 +333,18 @@ async fn attempt<D: Downstream>(
     if exchange.is_call || exchange.translation.is_some() {
         exchange.grpc_status.set(GrpcStatus::of(&reply.head.fields));
     }
-    if exchange.translation.is_some()
-        && Box::pin(translation::hold_reply(exchange, client, &mut call, &mut reply)).await?
-    {
-        call.finish();
-        return Ok(Answer::made(reply));
+    if exchange.translation.is_some() {
+        match Box::pin(translation::hold_reply(exchange, client, &mut call, &mut reply)).await {
+            Ok(false) => {}
+            Ok(true) => {
+                call.finish();
+                return Ok(Answer::made(reply));
+            }
+            Err(failure) => {
+                call.abandon(failure);
+                return Err(failure);
+            }
+        }
     }
     Ok(Answer { reply, call: Some(call) })
 }

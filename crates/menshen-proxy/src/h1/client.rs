@@ -495,10 +495,11 @@ impl Downstream for H1Client<'_> {
         }
         self.write_head(exchange, &answer);
         let result = self.send_content(exchange, &mut answer).await;
-        if let Some(call) = answer.call.take()
-            && result.is_ok()
-        {
-            call.finish();
+        if let Some(call) = answer.call.take() {
+            match result {
+                Ok(()) => call.finish(),
+                Err(failure) => call.abandon(failure),
+            }
         }
         match result {
             Ok(()) => self.then = self.settle().await,

@@ -459,12 +459,14 @@ impl Downstream for H2Client<'_> {
             answer = Answer::made(Reply::of_failure(failure, exchange).into());
         }
         let result = self.send_answer(exchange, &mut answer).await;
-        match result {
-            Ok(()) => {
-                if let Some(call) = answer.call.take() {
-                    call.finish();
-                }
+        if let Some(call) = answer.call.take() {
+            match result {
+                Ok(()) => call.finish(),
+                Err(failure) => call.abandon(failure),
             }
+        }
+        match result {
+            Ok(()) => {}
             // A client that takes nothing would not take a status either.
             Err(Failure::ClientGone | Failure::WriteTimeout) => self.reset(Code::CANCEL),
             Err(failure) => {

@@ -287,6 +287,10 @@ impl H2Call {
         self.trailers.take()
     }
 
+    pub(crate) fn under_way(&self) -> &UnderWay {
+        &self.under_way
+    }
+
     /// A number that changes when bytes move either way.
     pub(crate) fn moved(&self) -> u64 {
         self.moved

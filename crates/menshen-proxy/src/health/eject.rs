@@ -41,6 +41,12 @@ pub struct ErrorShare {
     pub within: u64,
 }
 
+/// What is counted in a window at once.
+struct Counted {
+    answers: u32,
+    errors: u32,
+}
+
 /// How an attempt went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -112,7 +118,7 @@ impl Eject {
                     health.row.store(0, Ordering::Relaxed);
                 }
                 if let Some(share) = self.error_share {
-                    health.exceeds(share, 0, now);
+                    health.exceeds(share, Counted { answers: 1, errors: 0 }, now);
                 }
                 if health.has(TRIAL) && health.come_back(now) {
                     tracing::info!(service = %service.name, endpoint = %endpoint.authority, "an endpoint is back");
@@ -120,13 +126,28 @@ impl Eject {
             }
             Sign::Bad(reason) => {
                 let row = health.row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                let share = self.error_share.is_some_and(|s| health.exceeds(s, 1, now));
+                let share = self
+                    .error_share
+                    .is_some_and(|s| health.exceeds(s, Counted { answers: 1, errors: 1 }, now));
                 if health.has(TRIAL) || (self.failures > 0 && row >= self.failures) {
                     self.eject(service, endpoint, reason, now);
                 } else if share {
                     self.eject(service, endpoint, Reason::ErrorShare, now);
                 }
             }
+        }
+    }
+
+    /// An answer was counted by its head, and broke off.
+    pub(super) fn note_broken(&self, service: &Service, endpoint: &Endpoint, failure: Failure, now: u64) {
+        let Sign::Bad(reason) = self.sign(Outcome::Failed(failure), 0) else { return };
+        let health = &endpoint.state.health;
+        let row = health.broken.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let more = Counted { answers: 0, errors: 1 };
+        if self.failures > 0 && row >= self.failures {
+            self.eject(service, endpoint, reason, now);
+        } else if self.error_share.is_some_and(|s| health.exceeds(s, more, now)) {
+            self.eject(service, endpoint, Reason::ErrorShare, now);
         }
     }
 
@@ -168,6 +189,7 @@ impl Eject {
         health.until.store(now.saturating_add(length), Ordering::Release);
         health.flags.fetch_and(!TRIAL, Ordering::AcqRel);
         health.row.store(0, Ordering::Relaxed);
+        health.broken.store(0, Ordering::Relaxed);
         health.window.store(0, Ordering::Relaxed);
         if !is_again {
             let (service, endpoint) = (&service.name, &endpoint.authority);
@@ -199,18 +221,18 @@ impl Health {
         length
     }
 
-    /// Counts an answer; true when too many of those in the window are failures.
-    fn exceeds(&self, limit: ErrorShare, errors: u32, now: u64) -> bool {
+    /// Counts; true when too many of the answers in the window are failures.
+    fn exceeds(&self, limit: ErrorShare, Counted { answers, errors }: Counted, now: u64) -> bool {
         let began = self.window.load(Ordering::Relaxed);
         if began == 0 || now.saturating_sub(began) > limit.within {
             // Several may begin a window; a few counts more or less do not matter.
             self.window.store(now, Ordering::Relaxed);
-            self.answers.store(1, Ordering::Relaxed);
+            self.answers.store(answers, Ordering::Relaxed);
             self.errors.store(errors, Ordering::Relaxed);
             return false;
         }
         let errors = self.errors.fetch_add(errors, Ordering::Relaxed).saturating_add(errors);
-        let answers = self.answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let answers = self.answers.fetch_add(answers, Ordering::Relaxed).saturating_add(answers);
         answers >= limit.of && f64::from(errors) >= f64::from(answers) * limit.share
     }
 }
