@@ -10,6 +10,7 @@
 pub mod access_log;
 pub mod acme;
 pub mod admin;
+mod causes;
 pub mod compile;
 pub mod discovery;
 pub mod expiry;

@@ -20,7 +20,8 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
-use super::reason::{NoCertificate, causes};
+use super::reason::NoCertificate;
+use crate::causes::causes;
 use crate::store::Store;
 
 /// How long one request may take, and a connection.

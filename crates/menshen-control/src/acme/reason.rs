@@ -2,6 +2,8 @@
 
 use instant_acme::{Error, Problem};
 
+use crate::causes::causes;
+
 /// Why there is no certificate.
 #[derive(Debug)]
 pub(super) enum NoCertificate {
@@ -66,18 +68,4 @@ pub(super) fn problem_text(problem: &Problem) -> String {
 fn kind(problem: &Problem) -> &str {
     let kind = problem.r#type.as_deref().unwrap_or("no reason");
     kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind)
-}
-
-/// An error with all its causes; the first ones often say nothing.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -24,6 +24,8 @@ use menshen_config::document::RegistryUrl;
 use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 
+use crate::causes::causes;
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
@@ -251,20 +253,6 @@ fn unpack(packed: &[u8], largest: u64) -> Result<Vec<u8>, String> {
         true => Err(format!("the answer unpacks to more than {} MiB", largest >> 20)),
         false => Ok(out),
     }
-}
-
-/// An error with all its causes; the first ones often say nothing.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
