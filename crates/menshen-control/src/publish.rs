@@ -36,6 +36,8 @@ pub struct Status {
     pub took: Duration,
     /// The certificates of the listeners and when they end.
     pub certificates: Vec<Expiry>,
+    /// The gateway has been ready once: what is not warm later does not make it unready.
+    pub was_ready: bool,
     /// The gateway is stopping.
     pub stopping: bool,
 }
@@ -74,6 +76,7 @@ impl Shared {
         while !self.is_ready() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.update(|s| s.was_ready = true);
         self.ground.registering.is_at(Phase::Up);
     }
 
@@ -84,6 +87,12 @@ impl Shared {
             && status.version > 0
             && self.all_workers_serve(status.version)
             && self.ground.discovery.awaited().is_empty()
+            && (status.was_ready || self.is_warm())
+    }
+
+    /// True when no worker is making connections that somebody wants to be there before the first request.
+    fn is_warm(&self) -> bool {
+        self.ground.worker_stats.sum(|c| &c.warming) == 0
     }
 
     /// True when every worker serves, also if some services have no endpoints yet.

@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::downstream::Downstream;
 use crate::endpoint::{Endpoint, EndpointAddress, HttpVersion};
+use crate::proxy_protocol::Addresses;
 use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::wait::{Wait, Watch};
@@ -19,25 +20,25 @@ pub(crate) async fn connect<D: Downstream>(
     client: &D,
     endpoint: &Endpoint,
 ) -> Result<Stream, Failure> {
+    // Boxed: most requests find a connection, and need not carry the size of this.
+    within(exchange, client, Box::pin(open(endpoint, exchange.client.addresses()))).await?
+}
+
+/// Connects, however long that takes. An endpoint that wants to be introduced is told who talks to whom.
+pub(crate) async fn open(endpoint: &Endpoint, introduced: Addresses) -> Result<Stream, Failure> {
     let socket = match &endpoint.address {
-        EndpointAddress::Tcp(address) => {
-            within(exchange, client, TcpStream::connect(*address)).await?.map(Socket::Tcp)
-        }
-        EndpointAddress::Unix(path) => {
-            within(exchange, client, Box::pin(UnixStream::connect(path))).await?.map(Socket::Unix)
-        }
+        EndpointAddress::Tcp(address) => TcpStream::connect(*address).await.map(Socket::Tcp),
+        EndpointAddress::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
     };
     let mut socket = socket.map_err(|_| Failure::ConnectFailed)?;
     if let Some(version) = endpoint.introduction {
         let mut header = Vec::new();
-        proxy_protocol::write(&mut header, version, exchange.client.addresses());
-        let written = within(exchange, client, socket.write_all(&header)).await?;
-        written.map_err(|_| Failure::ConnectFailed)?;
+        proxy_protocol::write(&mut header, version, introduced);
+        socket.write_all(&header).await.map_err(|_| Failure::ConnectFailed)?;
     }
     let Some(tls) = &endpoint.tls else { return Ok(Stream::new(socket)) };
     socket.send_at_once();
-    let stream = within(exchange, client, Box::pin(tls::connect(tls, socket))).await?;
-    let stream = stream.map_err(|error| {
+    let stream = tls::connect(tls, socket).await.map_err(|error| {
         tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
         Failure::ServiceTlsFailed
     })?;

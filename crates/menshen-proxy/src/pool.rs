@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, HttpVersion};
 use crate::h2::pool::Connections;
 use crate::service::Service;
 use crate::stream::Stream;
@@ -52,6 +52,15 @@ impl Pools {
             }
         }
         None
+    }
+
+    /// How many idle connections there are to an endpoint; any number, if one carries many requests.
+    pub(crate) fn count(&self, endpoint: &Endpoint) -> usize {
+        match endpoint.version {
+            HttpVersion::Http1 => self.idle.borrow().get(&endpoint.id).map_or(0, |pool| pool.idle.len()),
+            HttpVersion::Http2 if self.multiplexed.is_open(endpoint) => usize::MAX,
+            HttpVersion::Http2 => 0,
+        }
     }
 
     /// Keeps a connection for later, unless there are enough or the endpoint has left its service; not as long as the

@@ -30,6 +30,8 @@ pub struct Service {
     pub balance: Balance,
     /// Idle connections kept by each worker for each endpoint.
     pub idle_connections: usize,
+    /// Connections made by each worker to each endpoint before anybody needs them.
+    pub warm_connections: usize,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,
     /// How old a connection may get.

@@ -273,6 +273,8 @@ pub struct WorkerCells {
     pub panics: Counter,
     /// The version of the snapshot this worker serves.
     pub version: Counter,
+    /// More than 0 while connections are made that somebody wants to be there before the first request.
+    pub warming: Counter,
     /// TLS handshakes with clients that succeeded.
     pub handshakes: Counter,
     /// Those of them that continued an earlier session.

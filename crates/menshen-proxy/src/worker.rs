@@ -3,6 +3,7 @@
 
 mod handshakes;
 mod spare;
+mod warm_up;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -250,6 +251,7 @@ impl Worker {
         slots.apply(self, &snapshot);
         // Exchanges kept for reuse hold the generation that they last saw.
         self.forget_exchanges();
+        self.warm_up(&snapshot);
         if let Some(cells) = self.stats.of(self.index) {
             cells.version.set(snapshot.version);
         }

@@ -183,6 +183,8 @@ pub enum ProxyProtocol {
 pub struct Pool {
     /// How many idle ones are kept for each endpoint. Default: `1024 per worker`.
     pub idle: Option<PerWorker>,
+    /// How many are made to each endpoint before the first request, and when endpoints come. Default: `0 per worker`.
+    pub warm: Option<PerWorker>,
     /// How long an idle one is kept. Default: `60s`.
     pub idle_for: Option<Duration>,
     /// How long one is used at all, so that changes of DNS are seen, or `none`. Default: `1h`.

@@ -186,6 +186,7 @@ impl Plan {
             base: written.base.0.clone(),
             host: host(written),
             idle_connections: pool.idle.map_or(IDLE, |n| n.0 as usize),
+            warm_connections: pool.warm.map_or(0, |n| n.0 as usize),
             idle_timeout: pool.idle_for.map_or(IDLE_FOR, |d| d.0),
             max_age: pool.max_age.map_or(MAX_AGE, |b| b.bound().map_or(Duration::MAX / 4, |d| d.0)),
             breaker: written

@@ -93,6 +93,7 @@ impl Try {
             base: Box::default(),
             host: HostPolicy::default(),
             idle_connections: 1,
+            warm_connections: 0,
             idle_timeout: Duration::from_secs(1),
             max_age: Duration::from_secs(1),
             breaker: None,

@@ -184,8 +184,14 @@ impl Connections {
         Way::Dial(Dialer { pool: Rc::downgrade(self), endpoint: endpoint.id, dialing })
     }
 
+    /// True when there is a connection to this endpoint, or somebody connects.
+    pub(crate) fn is_open(&self, endpoint: &Endpoint) -> bool {
+        let all = self.by_endpoint.borrow();
+        all.get(&endpoint.id).is_some_and(|entry| !entry.open.is_empty() || entry.dialing.is_some())
+    }
+
     /// Speaks HTTP/2 over a new connection and keeps it; the first place on it is the caller's.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         worker: &Rc<Worker>,
         service: &Service,
