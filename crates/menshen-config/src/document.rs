@@ -12,6 +12,7 @@ mod gateway;
 mod health;
 mod limits;
 mod listener;
+mod mirror;
 mod named;
 mod overload;
 mod registries;
@@ -36,6 +37,7 @@ pub use gateway::{Admin, Gateway, LogLevel, Pseudonym};
 pub use health::{CheckPath, Eject, EjectRules, ErrorShare, Health, Start, Statuses};
 pub use limits::{Limits, RouteLimits};
 pub use listener::{Listener, Underscores};
+pub use mirror::{Mirror, MirrorTo};
 pub use named::{Entry, Named};
 pub use overload::{
     Adaptive, Breaker, Concurrency, ConcurrencyLimit, Hedge, HedgeAfter, Priority, Queue, RoutePriority,

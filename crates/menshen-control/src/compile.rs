@@ -6,6 +6,7 @@ mod balance;
 mod chain;
 mod listener;
 mod matching;
+mod mirror;
 mod order;
 mod overload;
 mod registration;

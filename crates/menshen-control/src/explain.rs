@@ -6,7 +6,7 @@ use std::sync::Arc;
 use menshen_proxy::chain::{Mode, Step};
 use menshen_proxy::routes::{Considered, Lookup};
 use menshen_proxy::trace::Phase;
-use menshen_proxy::{Action, Client, Exchange, Failure, Flow, Live, Reply, RouteId, Scheme, Snapshot};
+use menshen_proxy::{Action, Client, Exchange, Failure, Flow, Live, Reply, Route, RouteId, Scheme, Snapshot};
 
 use crate::compile::Compiled;
 
@@ -207,7 +207,7 @@ fn answer(
             }
             explanation.sent = Some(String::from_utf8_lossy(&target).into_owned());
             let name = live.snapshot().service(*service).map_or("", |s| &s.name);
-            explanation.leads_to = format!("service {name}");
+            explanation.leads_to = format!("service {name}{}", copies(live, route));
             Ok(None)
         }
         Action::Redirect { status, to } => {
@@ -230,6 +230,13 @@ fn answer(
             Err(if wrong_method { Failure::MethodNotAllowed } else { Failure::NoRoute })
         }
     }
+}
+
+/// Where copies of a route's requests go, in words.
+fn copies(live: &Live, route: &Route) -> String {
+    let Some(mirror) = &route.mirror else { return String::new() };
+    let name = live.snapshot().service(mirror.service).map_or("", |s| &s.name);
+    format!(", {}% copied to {name}", mirror.share * 100.0)
 }
 
 /// The reply as the client would get it, as far as the gateway makes it.

@@ -2,6 +2,7 @@
 //! codes, never what a client sent.
 
 mod discovery;
+mod mirror;
 mod overload;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ impl Collector for All {
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
         self.overload(&mut out)?;
+        self.mirrors(&mut out)?;
         self.endpoints(&mut out)?;
         self.filters(&mut out)?;
         self.config(&mut out)

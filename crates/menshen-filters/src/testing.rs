@@ -59,6 +59,7 @@ impl Try {
             retry: menshen_proxy::retry::RetryPolicy::shared(),
             priority: menshen_proxy::RoutePriority::default(),
             trailers: Box::default(),
+            mirror: None,
             stats: Arc::new(RouteStats::new(1)),
         };
         let listener = Listener {

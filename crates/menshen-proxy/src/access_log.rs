@@ -20,7 +20,7 @@ pub use note::{LineFields, LineNote, Lines};
 pub(crate) use passage::PassageLine;
 
 /// The standard members of a line, in order.
-pub const MEMBERS: [&str; 20] = [
+pub const MEMBERS: [&str; 21] = [
     "time",
     "client",
     "server-name",
@@ -33,6 +33,7 @@ pub const MEMBERS: [&str; 20] = [
     "service",
     "endpoint",
     "attempts",
+    "mirrored",
     "status",
     "grpc-status",
     "code",
@@ -232,6 +233,9 @@ fn line(out: &mut Vec<u8>, format: &Format, exchange: &Exchange, route: &Route, 
     if let Some(endpoint) = &exchange.endpoint {
         m.text("endpoint", endpoint.authority.as_bytes());
         m.number("attempts", u64::from(exchange.attempts));
+    }
+    if exchange.was_mirrored() && m.starts("mirrored") {
+        m.out.extend_from_slice(b"true");
     }
     m.number("status", u64::from(finished.status));
     m.optional("grpc-status", exchange.grpc_status().map(|status| status.name().as_bytes()));

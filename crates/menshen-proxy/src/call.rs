@@ -15,6 +15,7 @@ use crate::grpc::GrpcStatus;
 use crate::h1::upstream::H1Call;
 use crate::h2::upstream::H2Call;
 use crate::kept::Source;
+use crate::mirror::Mirror;
 use crate::service::Service;
 use crate::snapshot::{HostPolicy, Route};
 use crate::stream::Stream;
@@ -37,6 +38,8 @@ pub(crate) struct Aim<'a> {
     pub(crate) host: &'a HostPolicy,
     /// What is put in front of the path.
     pub(crate) base: &'a str,
+    /// Where a copy of it goes, when it is first sent.
+    pub(crate) mirror: Option<&'a Mirror>,
 }
 
 impl Call {

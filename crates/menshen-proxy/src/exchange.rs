@@ -175,6 +175,8 @@ pub struct Exchange {
     pub(crate) pass: Option<Box<Pass>>,
     /// Request content that can be sent again.
     pub(crate) kept: Option<Box<Kept>>,
+    /// A copy of it went to the mirror of its route.
+    pub(crate) is_mirrored: bool,
     /// It is a call of gRPC, also one from a browser.
     pub(crate) is_call: bool,
     /// The status that a service of gRPC ended its call with.
@@ -213,6 +215,7 @@ impl Exchange {
             wants_new_connection: false,
             pass: None,
             kept: None,
+            is_mirrored: false,
             is_call: false,
             grpc_status: Cell::new(None),
             forwards: 0,
@@ -249,6 +252,7 @@ impl Exchange {
         self.wants_new_connection = false;
         self.pass = None;
         self.kept = None;
+        self.is_mirrored = false;
         self.is_call = false;
         self.grpc_status.set(None);
         self.variables.clear();
@@ -303,6 +307,11 @@ impl Exchange {
     /// The status that a service of gRPC ended its call with, once it has.
     pub fn grpc_status(&self) -> Option<GrpcStatus> {
         self.grpc_status.get()
+    }
+
+    /// True when a copy of it went to the mirror of its route.
+    pub(crate) fn was_mirrored(&self) -> bool {
+        self.is_mirrored || self.kept.as_ref().is_some_and(|kept| kept.was_copied())
     }
 
     /// The method and the target that the service is asked for, made in `scratch` where they are not the client's.

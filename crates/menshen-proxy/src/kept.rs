@@ -1,11 +1,12 @@
-//! Request content that is kept, so that it can be sent again: all of it, or what has passed so far.
+//! Request content that is kept, so that it can be sent again: all of it, or what has passed so far. What passes is also
+//! where copies of requests get their content from.
 
 use std::task::{Context, Poll};
 
 use menshen_http1::ResponseHead;
 
 use crate::downstream::{Content, Downstream};
-use crate::serve::Answer;
+use crate::serve::{Answer, Mirrored};
 use crate::timers::Deadline;
 use crate::{Exchange, Failure, Finished};
 
@@ -15,6 +16,18 @@ pub(crate) struct Kept {
     bytes: Vec<u8>,
     sent: usize,
     more: More,
+    copy: Copying,
+}
+
+/// What passes is copied for the mirror of a route.
+#[derive(Debug)]
+enum Copying {
+    /// It is not, or not any more.
+    No,
+    /// Until the content ends.
+    Yes(Box<Mirrored>),
+    /// All of it was.
+    Done,
 }
 
 /// What follows the kept content.
@@ -31,12 +44,27 @@ enum More {
 impl Kept {
     /// All content there is.
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
-        Self { bytes, sent: 0, more: More::Nothing }
+        Self { bytes, sent: 0, more: More::Nothing, copy: Copying::No }
     }
 
     /// Nothing so far; what passes is kept as long as it is no more than this many bytes.
     pub(crate) fn passing(limit: usize) -> Self {
-        Self { bytes: Vec::new(), sent: 0, more: More::Kept { limit } }
+        Self { bytes: Vec::new(), sent: 0, more: More::Kept { limit }, copy: Copying::No }
+    }
+
+    /// All content there is, if that is here already.
+    pub(crate) fn all(&self) -> Option<&[u8]> {
+        (self.more == More::Nothing).then_some(&self.bytes)
+    }
+
+    /// From now on what passes goes to this copy too, which is sent when the content has ended.
+    pub(crate) fn copy_to(&mut self, copy: Box<Mirrored>) {
+        self.copy = Copying::Yes(copy);
+    }
+
+    /// True when a copy got all content and was sent.
+    pub(crate) fn was_copied(&self) -> bool {
+        matches!(self.copy, Copying::Done)
     }
 
     /// True when the content can be sent from its start.
@@ -52,8 +80,13 @@ impl Kept {
     /// An answer has begun: nothing more need be kept.
     pub(crate) fn settle(&mut self) {
         if self.rest().is_empty() && self.more != More::Nothing {
-            *self = Self { bytes: Vec::new(), sent: 0, more: More::Lost };
+            self.lose();
         }
+    }
+
+    /// What was kept is no use any more.
+    fn lose(&mut self) {
+        (self.bytes, self.sent, self.more) = (Vec::new(), 0, More::Lost);
     }
 
     fn rest(&self) -> &[u8] {
@@ -62,13 +95,24 @@ impl Kept {
 
     /// Takes note of content that passes.
     fn pass(&mut self, piece: &[u8]) {
+        if let Copying::Yes(copy) = &mut self.copy
+            && !copy.takes(piece)
+        {
+            self.copy = Copying::No;
+        }
         let More::Kept { limit } = self.more else { return };
         if self.bytes.len() + piece.len() > limit {
-            *self = Self { bytes: Vec::new(), sent: 0, more: More::Lost };
-            return;
+            return self.lose();
         }
         self.bytes.extend_from_slice(piece);
         self.sent = self.bytes.len();
+    }
+
+    /// The client's content has ended.
+    fn end(&mut self) {
+        if let Copying::Yes(copy) = &mut self.copy {
+            self.copy = if copy.send() { Copying::Done } else { Copying::No };
+        }
     }
 }
 
@@ -85,7 +129,13 @@ impl<D: Downstream> Downstream for Source<'_, D> {
         }
         match self.kept.more {
             More::Nothing => Poll::Ready(Ok(Content::End)),
-            More::Kept { .. } | More::Lost => self.client.poll_content(cx),
+            More::Kept { .. } | More::Lost => {
+                let polled = self.client.poll_content(cx);
+                if let Poll::Ready(Ok(Content::End)) = polled {
+                    self.kept.end();
+                }
+                polled
+            }
         }
     }
 

@@ -31,6 +31,7 @@ pub mod hedge;
 mod kept;
 mod latency;
 mod listener;
+pub mod mirror;
 pub mod moment;
 mod notes;
 mod outbound;

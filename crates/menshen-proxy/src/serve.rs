@@ -3,6 +3,8 @@
 mod again;
 mod guard;
 mod hedge;
+mod mirror;
+mod twin;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use crate::downstream::Downstream;
 use crate::filter::{Flow, Recovery};
 use crate::grpc::GrpcStatus;
 use crate::health::Outcome;
+use crate::mirror::Mirror;
 use crate::reply::Maker;
 use crate::retry::RetryPolicy;
 use crate::routes::{Found, Lookup};
@@ -27,6 +30,7 @@ use crate::worker::Live;
 use crate::{Attempt, Body, Exchange, Failure, Finished, Reply, forwarding, grpc, moment, translation};
 use again::Tries;
 pub(crate) use guard::Pass;
+pub(crate) use mirror::Mirrored;
 
 /// Routes that one request may be forwarded to.
 const MAX_FORWARDS: u8 = 8;
@@ -219,7 +223,7 @@ async fn call_service<D: Downstream>(
     let route = live.route(exchange.route);
     let policy = &*route.retry;
     again::keep_content(exchange, policy);
-    let way = Way { service, host: &route.host, base };
+    let way = Way { service, host: &route.host, base, mirror: route.mirror.as_deref() };
     let result = try_endpoints(exchange, client, live, way, policy).await;
     if exchange.pass.is_some() {
         guard::report(exchange, service, &result);
@@ -236,6 +240,7 @@ struct Way<'a> {
     service: &'a Arc<Service>,
     host: &'a HostPolicy,
     base: &'a str,
+    mirror: Option<&'a Mirror>,
 }
 
 /// Sends the request to one endpoint, and to others where that is safe and sane.
@@ -243,14 +248,14 @@ async fn try_endpoints<D: Downstream>(
     exchange: &mut Exchange,
     client: &mut D,
     live: &Live,
-    Way { service, host, base }: Way<'_>,
+    Way { service, host, base, mirror }: Way<'_>,
     policy: &RetryPolicy,
 ) -> Result<Answer, Failure> {
     let mut endpoint = guard::pick(exchange, live, service, &[])?;
     let mut tries = Tries::default();
     loop {
         tries.note(endpoint);
-        let aim = Aim { service, endpoint, host, base };
+        let aim = Aim { service, endpoint, host, base, mirror };
         let result = match &service.hedge {
             None => attempt(exchange, client, live, &aim).await,
             Some(policy) => Box::pin(hedge::race(exchange, client, live, &aim, policy)).await,
@@ -301,6 +306,9 @@ async fn attempt<D: Downstream>(
     exchange.try_end = route.retry.per_try.map(|time| live.worker().now() + time);
     if route.chain.has(Phase::Route) {
         route.chain.route(exchange, &Attempt { number: exchange.attempts, endpoint: endpoint.clone() })?;
+    }
+    if let (Some(mirror), 1) = (aim.mirror, exchange.attempts) {
+        mirror::begin(exchange, mirror);
     }
     let mut reply = exchange.take_reply();
     let sent_at = exchange.live.worker().recent();
@@ -438,7 +446,7 @@ async fn fall_back<D: Downstream>(
     }
     guard::note_request(exchange, service);
     let endpoint = guard::pick(exchange, live, service, &[])?;
-    let aim = Aim { service, endpoint, host: &service.host, base: &service.base };
+    let aim = Aim { service, endpoint, host: &service.host, base: &service.base, mirror: None };
     let result = attempt(exchange, client, live, &aim).await;
     if exchange.pass.is_some() {
         guard::report(exchange, service, &result);

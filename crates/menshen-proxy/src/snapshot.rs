@@ -13,6 +13,7 @@ use crate::concurrency::Priority;
 use crate::condition::Condition;
 use crate::grpc::GrpcStatus;
 use crate::listener::{Sockets, UnixAccess};
+use crate::mirror::Mirror;
 use crate::retry::RetryPolicy;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
@@ -216,6 +217,8 @@ pub struct Route {
     pub encoded_slashes: EncodedSlashes,
     /// Names of trailer fields that are passed on; all others are dropped.
     pub trailers: Box<[Box<str>]>,
+    /// Where copies of its requests go. Boxed, because few routes have any.
+    pub mirror: Option<Box<Mirror>>,
     /// Its counters.
     pub stats: Arc<RouteStats>,
 }

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::GrpcStatus;
+use crate::mirror::MirrorCells;
 use crate::retry::Cause;
 use crate::trace::Verdict;
 
@@ -97,6 +98,8 @@ pub struct RouteCells {
     other_statuses: Counter,
     /// Made for the first call of gRPC.
     grpc: OnceLock<Box<[Counter; GrpcStatus::COUNT]>>,
+    /// Made for the first request that is to be copied.
+    mirror: OnceLock<Box<MirrorCells>>,
     /// Content bytes received from clients.
     pub received: Counter,
     /// Content bytes sent to clients.
@@ -125,6 +128,16 @@ impl RouteCells {
         if let Some(counter) = self.grpc.get_or_init(Box::default).get(usize::from(status.number())) {
             counter.add(1);
         }
+    }
+
+    /// What is counted of the copies of its requests.
+    pub fn mirror(&self) -> &MirrorCells {
+        self.mirror.get_or_init(Box::default)
+    }
+
+    /// The same, if there was ever a request to copy.
+    pub fn mirrored(&self) -> Option<&MirrorCells> {
+        self.mirror.get().map(|cells| &**cells)
     }
 
     /// The statuses of gRPC counted so far.

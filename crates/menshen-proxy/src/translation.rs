@@ -16,7 +16,7 @@ use crate::{Body, Exchange, Failure, Reply, grpc};
 
 /// What a service is asked for instead of what the client asked for. All of the request's content is read and passes
 /// [`Exchange::transforms`] before the service is called, so that what is wrong with it costs no call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Translation {
     /// The target, asked for by POST.
     pub target: Box<[u8]>,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::host_name;
-use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Target};
+use super::{CallTimeouts, Forwarded, Mirror, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Target};
 use crate::filter::FilterItem;
 use crate::matching::Match;
 use crate::one_or_many::OneOrMany;
@@ -64,6 +64,9 @@ pub struct Route {
     /// When a request is sent again. Default: what the service says.
     #[serde(default)]
     pub retry: Option<Box<Retry>>,
+    /// Another service that gets copies of its requests. Their answers are read and thrown away.
+    #[serde(default)]
+    pub mirror: Option<Box<Spanned<Mirror>>>,
     /// Who goes first when its service cannot serve all: `low`, `normal`, `high`. Default: `normal`.
     #[serde(default)]
     pub priority: Option<Box<RoutePriority>>,
@@ -159,6 +162,6 @@ mod tests {
 
     #[test]
     fn a_route_is_small_because_there_may_be_very_many() {
-        assert!(size_of::<Route>() <= 464, "{} bytes: box what few routes say", size_of::<Route>());
+        assert!(size_of::<Route>() <= 472, "{} bytes: box what few routes say", size_of::<Route>());
     }
 }

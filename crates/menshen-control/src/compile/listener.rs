@@ -177,5 +177,6 @@ fn fallback(
         retry: RetryPolicy::shared(),
         priority: RoutePriority::default(),
         trailers: Box::default(),
+        mirror: None,
     }
 }

@@ -10,6 +10,7 @@ use menshen_config::node::{Key, Value};
 use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span};
 use menshen_proxy::chain::Chain;
 use menshen_proxy::http1::{valid_name, valid_value};
+use menshen_proxy::mirror::Mirror;
 use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::routes::{Entry as TableEntry, Share};
 use menshen_proxy::stats::RouteStats;
@@ -18,7 +19,7 @@ use menshen_proxy::{Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, 
 
 use super::chain::{self, Built, Scope};
 use super::listener::Place;
-use super::{matching, overload, settings};
+use super::{matching, mirror, overload, settings};
 
 /// The listener a route is behind.
 pub(super) struct Behind<'a> {
@@ -49,11 +50,13 @@ pub(super) fn compile(
         None => service.map_or_else(RetryPolicy::shared, |s| place.services.retry(s, problems)),
     };
     let priority = written.priority.as_deref().map(|p| overload::priority(p, &path, problems));
-    let host = match written.host.as_ref().map(|h| &h.value) {
-        Some(RouteHost::Keep) => HostPolicy::Keep,
-        Some(RouteHost::Name(name)) => HostPolicy::Name(name.clone()),
-        Some(RouteHost::Service) | None => service.map(|s| place.services.host(s)).unwrap_or_default(),
+    let own_host = match written.host.as_ref().map(|h| &h.value) {
+        Some(RouteHost::Keep) => Some(HostPolicy::Keep),
+        Some(RouteHost::Name(name)) => Some(HostPolicy::Name(name.clone())),
+        Some(RouteHost::Service) | None => None,
     };
+    let mirror = mirror(written, own_host.clone(), service.is_some(), &path, place, problems);
+    let host = own_host.or_else(|| service.map(|s| place.services.host(s))).unwrap_or_default();
     let route = Route {
         chain: route_chain(name, written, &matcher.variables, behind, place, problems),
         name: name.into(),
@@ -72,6 +75,7 @@ pub(super) fn compile(
             WrittenSlashes::Allow => EncodedSlashes::Allow,
         },
         trailers: trailers(written, &path, problems),
+        mirror,
         stats: place.ground.routes.get(name.into(), || RouteStats::new(place.ground.workers)),
     };
     let share =
@@ -81,6 +85,24 @@ pub(super) fn compile(
 
 fn path_of(route: &str) -> Path {
     Path::root().key("routes").key(route)
+}
+
+fn mirror(
+    written: &Written,
+    host: Option<HostPolicy>,
+    leads_to_service: bool,
+    path: &Path,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<Box<Mirror>> {
+    let mirror = written.mirror.as_deref()?;
+    let path = path.key("mirror");
+    if !leads_to_service {
+        problems
+            .error(mirror.span, path.clone(), "the route leads to no service, so there is nothing to copy")
+            .hint("put `mirror` on a route whose `to` is a service or a URL");
+    }
+    mirror::compile(mirror, host, &path, place, problems)
 }
 
 fn trailers(written: &Written, path: &Path, problems: &mut Problems) -> Box<[Box<str>]> {

@@ -13,6 +13,7 @@ mod filters_on_requests;
 mod forwarded;
 mod hedging;
 mod metrics;
+mod mirrors;
 mod pairs;
 mod rate_limits;
 mod responses;

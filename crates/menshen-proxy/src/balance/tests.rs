@@ -39,6 +39,7 @@ fn live() -> Rc<Live> {
         retry: crate::retry::RetryPolicy::shared(),
         priority: crate::RoutePriority::default(),
         trailers: Box::default(),
+        mirror: None,
         stats: Arc::new(RouteStats::new(1)),
     };
     let listener = Listener {

@@ -121,6 +121,35 @@ pub(super) fn free<'s>(
     Ok(None)
 }
 
+/// A place at a service for a request beside the others, for which nobody waits: it gives way to all others.
+pub(super) struct Extra {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) seat: Option<Seat>,
+    _permit: Option<Permit>,
+}
+
+/// A place for a request beside the others, preferably not at an endpoint of `tried`; why there is none.
+pub(super) fn extra(
+    live: &Live,
+    exchange: &Exchange,
+    service: &Arc<Service>,
+    tried: &[u32],
+) -> Result<Extra, Failure> {
+    let (endpoint, seat) = match service.concurrency.as_ref().and_then(|policy| policy.per_endpoint) {
+        None => (service.pick(live, Some(exchange), tried).ok_or(service.nobody())?, None),
+        Some(most) => {
+            let (endpoint, seat) =
+                free(exchange, live, service, (tried, most))?.ok_or(Failure::Overloaded)?;
+            (endpoint, Some(seat))
+        }
+    };
+    let permit = match &service.concurrency {
+        Some(policy) => Some(service.state.permit(policy, Priority::Low).ok_or(Failure::Overloaded)?),
+        None => None,
+    };
+    Ok(Extra { endpoint: endpoint.clone(), seat, _permit: permit })
+}
+
 /// The place at an endpoint is this one from now on.
 pub(super) fn take_seat(exchange: &mut Exchange, seat: Option<Seat>) {
     if let Some(pass) = &mut exchange.pass {

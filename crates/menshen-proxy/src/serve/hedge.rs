@@ -3,25 +3,22 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use menshen_http1::{RequestFraming, ResponseHead};
+use menshen_http1::RequestFraming;
 
 use crate::call::Aim;
-use crate::concurrency::{Permit, Priority, Seat};
-use crate::downstream::{Content, Downstream};
-use crate::endpoint::Endpoint;
+use crate::downstream::Downstream;
 use crate::hedge::{HedgeAfter, HedgePolicy};
-use crate::serve::{Answer, attempt, guard};
+use crate::serve::guard::{self, Extra};
+use crate::serve::twin::Twin;
+use crate::serve::{Answer, attempt};
 use crate::service::Service;
-use crate::timers::Deadline;
 use crate::trace::Phase;
 use crate::window::Event;
-use crate::worker::{Live, Worker};
-use crate::{Blame, Exchange, Failure, Finished};
+use crate::worker::Live;
+use crate::{Blame, Exchange, Failure};
 
 /// Seconds of traffic that are looked at for the share that is made twice.
 const SECONDS: u32 = 10;
@@ -64,7 +61,8 @@ pub(super) async fn race<D: Downstream>(
         return attempt(exchange, client, live, aim).await;
     };
     // What the second attempt needs has to be there before the first has the exchange.
-    let mut twin = Twin::of(exchange, live);
+    let mut twin = Twin::of(exchange);
+    twin.exchange.attempts = exchange.attempts.saturating_add(1);
     let (ended, seat) = {
         let mut first = pin!(attempt(exchange, client, live, aim));
         twin.nobody.deadline.set(live.worker().now(), delay);
@@ -126,15 +124,8 @@ enum First {
     Lost(Answer),
 }
 
-/// Where the second attempt goes, and that it may.
-struct Second {
-    endpoint: Arc<Endpoint>,
-    seat: Option<Seat>,
-    _permit: Option<Permit>,
-}
-
 /// Another endpoint for the second attempt, if there is one, and if there may be one more request.
-fn second_place(live: &Live, aim: &Aim<'_>, policy: &HedgePolicy, exchange: &Exchange) -> Option<Second> {
+fn second_place(live: &Live, aim: &Aim<'_>, policy: &HedgePolicy, exchange: &Exchange) -> Option<Extra> {
     let service = aim.service;
     let worker = live.worker();
     let (now, window) = (worker.now(), &service.state.window);
@@ -143,92 +134,11 @@ fn second_place(live: &Live, aim: &Aim<'_>, policy: &HedgePolicy, exchange: &Exc
     if (lately.of(Event::Hedge) + 1) as f64 > most.max(1.0) {
         return None;
     }
-    let asked = [aim.endpoint.id];
-    let (endpoint, seat) = match service.concurrency.as_ref().and_then(|policy| policy.per_endpoint) {
-        None => (service.pick(live, Some(exchange), &asked)?, None),
-        Some(most) => match guard::free(exchange, live, service, (&asked, most)) {
-            Ok(Some((endpoint, seat))) => (endpoint, Some(seat)),
-            Ok(None) | Err(_) => return None,
-        },
-    };
-    if endpoint.id == aim.endpoint.id {
+    let place = guard::extra(live, exchange, service, &[aim.endpoint.id]).ok()?;
+    if place.endpoint.id == aim.endpoint.id {
         return None;
     }
-    let permit = match &service.concurrency {
-        Some(policy) => Some(service.state.permit(policy, Priority::Low)?),
-        None => None,
-    };
     window.add(worker.index, Event::Hedge, now);
     guard::count(service.stats.of(worker.index), |cells| cells.hedges.add(1));
-    Some(Second { endpoint: endpoint.clone(), seat, _permit: permit })
-}
-
-/// What a second attempt needs: the same request, and a client that says nothing and never goes.
-struct Twin {
-    exchange: Box<Exchange>,
-    nobody: Nobody,
-}
-
-impl Twin {
-    fn of(exchange: &Exchange, live: &Live) -> Self {
-        let worker = live.worker();
-        let mut twin = worker.take_exchange(&exchange.live);
-        twin.reset(exchange.live.clone(), exchange.client.clone(), exchange.started);
-        twin.request.clone_from(&exchange.request);
-        twin.target.clone_from(&exchange.target);
-        twin.variables.clone_from(&exchange.variables);
-        twin.route = exchange.route;
-        twin.timeouts = exchange.timeouts;
-        twin.body_limit = exchange.body_limit;
-        twin.attempts = exchange.attempts.saturating_add(1);
-        Self { exchange: twin, nobody: Nobody { deadline: worker.take_deadline() } }
-    }
-
-    fn give_back(self, worker: &Worker) {
-        worker.give_exchange(self.exchange);
-        worker.give_deadline(self.nobody.deadline);
-    }
-}
-
-/// The client of a second attempt. The real one is looked after by the first.
-struct Nobody {
-    deadline: Rc<Deadline>,
-}
-
-impl Downstream for Nobody {
-    fn poll_content(&mut self, _: &mut Context<'_>) -> Poll<Result<Content, Failure>> {
-        Poll::Ready(Ok(Content::End))
-    }
-
-    fn content(&self) -> &[u8] {
-        &[]
-    }
-
-    fn consume(&mut self, _: usize) {}
-
-    fn limit_content(&mut self, _: u64) {}
-
-    fn content_is_ended(&self) -> bool {
-        true
-    }
-
-    fn content_was_taken(&self) -> bool {
-        false
-    }
-
-    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    fn deadline(&self) -> &Deadline {
-        &self.deadline
-    }
-
-    async fn interim(&mut self, _: &Exchange, _: &ResponseHead) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn send(&mut self, exchange: &mut Exchange, answer: Answer) -> Finished {
-        Finished::of(&answer.reply, Ok(()), exchange, 0, 0)
-    }
+    Some(place)
 }

@@ -90,6 +90,13 @@ fn row(name: &str, route: &Route, document: &Document) -> [String; 6] {
         Target::Redirect(redirect) => format!("redirect {}", redirect.to),
         Target::Respond(respond) => format!("respond {}", respond.status.unwrap_or(200)),
     };
+    let to = match &route.mirror {
+        Some(mirror) => {
+            let share = mirror.share.map_or(String::new(), |share| format!("{share} "));
+            format!("{to}, {share}copied to {}", mirror.to)
+        }
+        None => to,
+    };
     let mut conditions = also(m);
     conditions.extend(m.weight.as_ref().map(|w| format!("{} of {}", w.share, w.group)));
     [
