@@ -8,7 +8,7 @@ use menshen_http2::End;
 
 use super::client::Side;
 use super::link::AtHand;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Size};
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;
 use crate::timers::Deadline;
@@ -64,7 +64,11 @@ impl Down<'_> {
     ) -> Poll<Result<(), Broken>> {
         loop {
             while !self.buffer.is_empty() {
-                let room = ready!(self.side.poll_room(cx, self.buffer.len())).ok_or(Broken)?;
+                let Poll::Ready(room) = self.side.poll_room(cx, self.buffer.len()) else {
+                    worker.buffers.settle(&mut self.buffer);
+                    return Poll::Pending;
+                };
+                let room = room.ok_or(Broken)?;
                 let piece = self.buffer.data().get(..room).unwrap_or_default();
                 self.frames.pass(piece);
                 self.moved += room as u64;
@@ -73,6 +77,8 @@ impl Down<'_> {
                 }
                 self.buffer.consume(room);
             }
+            let size = Size::Medium.filled_by(self.side.appetite());
+            worker.buffers.suit(&mut self.buffer, size);
             let read = ready!(service.poll_read(cx, &worker.buffers, &mut self.buffer));
             if read.map_err(|_| Broken)? == 0 {
                 let is_sent = self.side.send(b"", End::Now);
