@@ -69,7 +69,11 @@ fn an_answer_arrives_whole_however_its_window_opens() {
             let came = take(&mut client, 1, window as usize, steps);
             assert!(came == whole[..length], "chunks of {chunk:?}, a window of {window}, then {steps:?}");
         }
-        assert_eq!(origin.connections(), 1, "each answer was taken whole, so that the connection could be used again");
+        assert_eq!(
+            origin.connections(),
+            1,
+            "each answer was taken whole, so that the connection could be used again"
+        );
     }
 }
 
