@@ -82,6 +82,8 @@ fn connect(h2: &mut H2, stream: u32, protocol: &str) {
 }
 
 const END_HEADERS: u8 = 0x4;
+/// SETTINGS_INITIAL_WINDOW_SIZE.
+const WINDOW: u16 = 4;
 
 fn data(h2: &mut H2, stream: u32) -> Vec<u8> {
     h2.until("DATA", |f| f.kind == kind::DATA && f.stream == stream && !f.payload.is_empty()).payload
@@ -129,6 +131,40 @@ fn when_the_gateway_stops_a_websocket_over_http2_is_told_too() {
     assert_eq!(data(&mut h2, 1), text("hi"));
     let stopped = gateway.stop_beside();
     assert_eq!(data(&mut h2, 1), GOING_AWAY);
+    drop(h2);
+    stopped.join().unwrap();
+}
+
+#[test]
+fn a_goodbye_over_http2_waits_for_its_window_and_holds_up_no_other_stream() {
+    let origin = Origin::scripted(|c| {
+        if c.head().unwrap().target == "/chat?room=1" {
+            c.send(SWITCHING);
+            c.send(text("hi"));
+            c.wait_for_close();
+        } else {
+            c.send(reply_with("200 OK", "", "late"));
+        }
+    });
+    let mut gateway = TestGateway::in_front_of(&origin);
+    // The frame of the service fits, and not a byte more.
+    let mut h2 = H2::connect(gateway.address(), &[(WINDOW, 4)]);
+    connect(&mut h2, 1, "websocket");
+    assert_eq!(data(&mut h2, 1), text("hi"));
+    h2.post(3, "/other");
+    let stopped = gateway.stop_beside();
+    h2.until("goodbye to the connection", |f| f.kind == kind::GOAWAY);
+    h2.frame(kind::PING, 0, 0, b"anything");
+    let next =
+        h2.until("content, or an answer to PING", |f| f.kind == kind::DATA || f.payload == b"anything");
+    assert_eq!(next.kind, kind::PING, "nothing is sent that does not fit");
+    h2.window(1, 3);
+    assert_eq!(data(&mut h2, 1), GOING_AWAY[..3]);
+    h2.frame(kind::DATA, END, 3, b"");
+    assert_eq!(data(&mut h2, 3), b"late", "the others go on");
+    h2.window(1, 1);
+    let last = h2.until("the end", |f| f.kind == kind::DATA && f.stream == 1);
+    assert_eq!((&last.payload[..], last.flags), (&GOING_AWAY[3..], END));
     drop(h2);
     stopped.join().unwrap();
 }

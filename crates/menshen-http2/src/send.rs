@@ -89,6 +89,12 @@ impl<L: Lane> Connection<L> {
         }
     }
 
+    /// How much content of a stream the windows of the peer let pass, whoever else waits for a turn.
+    pub fn window(&mut self, id: u32) -> usize {
+        let of_stream = self.streams.get(id).map_or(0, |stream| stream.send_window);
+        usize::try_from(of_stream.min(self.send_window)).unwrap_or(0)
+    }
+
     /// How much of `wanted` bytes of content can be sent now, as one frame. Streams that must wait take turns.
     pub fn room(&mut self, id: u32, wanted: usize) -> Room {
         let has_room = self.has_room();

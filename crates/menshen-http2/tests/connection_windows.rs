@@ -32,7 +32,9 @@ fn updates(connection: &mut Connection<TestLane>) -> Vec<(u32, u32)> {
 #[test]
 fn no_more_is_sent_than_the_windows_of_the_stream_and_of_the_connection_allow() {
     let (mut server, mut log) = server(&[1, 3]);
+    assert_eq!((server.window(1), server.window(5)), (65_535, 0));
     assert_eq!(send_all(&mut server, 1), 65_535);
+    assert_eq!((server.window(1), server.window(3)), (0, 0));
     assert_eq!(server.room(3, 1), Room::Wait, "the window of the connection is shut");
     let woken = server.lane(3).unwrap().woken;
     receive(&mut server, &mut log, &window_update(0, 10)).unwrap();
@@ -50,6 +52,7 @@ fn settings_change_the_windows_of_open_streams_also_below_nothing() {
     assert!(server.send_content(1, &[0; 1000], End::Later));
     receive(&mut server, &mut log, &setting(4, 600)).unwrap();
     assert_eq!(server.room(1, 1), Room::Wait, "400 bytes too many are under way");
+    assert_eq!(server.window(1), 0);
     let woken = server.lane(1).unwrap().woken;
     receive(&mut server, &mut log, &window_update(1, 400)).unwrap();
     assert_eq!(server.room(1, 1), Room::Wait, "and now none too many");

@@ -79,6 +79,8 @@ impl Buffer {
 /// The sizes in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Size {
+    /// For whoever waits with little: a part of a head, the start of an answer that its client does not take.
+    Little,
     /// For what clients send: heads and small bodies.
     #[default]
     Small,
@@ -89,19 +91,28 @@ pub(crate) enum Size {
 }
 
 impl Size {
+    const LITTLE: usize = 2 * 1024;
     const SMALL: usize = 16 * 1024;
     const MEDIUM: usize = 32 * 1024;
     const LARGE: usize = 256 * 1024;
 
     pub(crate) fn bytes(self) -> usize {
         match self {
+            Self::Little => Self::LITTLE,
             Self::Small => Self::SMALL,
             Self::Medium => Self::MEDIUM,
             Self::Large => Self::LARGE,
         }
     }
 
-    /// How many are kept for later: 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large ones.
+    /// The size that these bytes fill, this one at most.
+    pub(crate) fn filled_by(self, bytes: usize) -> Self {
+        let all = [Self::Large, Self::Medium, Self::Small];
+        let fits = |size: &Self| size.bytes() <= bytes.min(self.bytes());
+        all.into_iter().find(fits).unwrap_or(Self::Little)
+    }
+
+    /// How many are kept for later: 128 KiB of little ones, 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large ones.
     const KEPT: usize = 64;
 }
 
@@ -113,6 +124,7 @@ const MOST_LARGE: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     large_lent: Cell<usize>,
+    little: RefCell<Vec<Vec<u8>>>,
     small: RefCell<Vec<Vec<u8>>>,
     medium: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
@@ -131,6 +143,7 @@ impl Buffers {
     /// Takes a buffer back.
     pub(crate) fn give(&self, buffer: Buffer) {
         let size = match buffer.memory.len() {
+            Size::LITTLE => Size::Little,
             Size::SMALL => Size::Small,
             Size::MEDIUM => Size::Medium,
             Size::LARGE => Size::Large,
@@ -175,19 +188,48 @@ impl Buffers {
         }
     }
 
-    /// Exchanges a buffer for a large one, keeping its bytes: for a head that does not fit.
+    /// Exchanges a buffer for a larger one, keeping its bytes: for a head that does not fit.
     pub(crate) fn enlarge(&self, buffer: &mut Buffer) {
-        if buffer.memory.len() >= Size::LARGE {
-            return;
+        match buffer.memory.len() {
+            Size::LARGE.. => {}
+            Size::LITTLE => self.exchange(buffer, Size::Medium),
+            _ => self.exchange(buffer, Size::Large),
         }
-        let mut large = self.take(Size::Large);
-        large.take_over(buffer);
-        self.give(std::mem::replace(buffer, large));
+    }
+
+    fn exchange(&self, buffer: &mut Buffer, size: Size) {
+        let mut other = self.take(size);
+        other.take_over(buffer);
+        self.give(std::mem::replace(buffer, other));
+    }
+
+    /// Moves what waits into as little memory as there is for it. Once that is used, the buffer gets some of its own
+    /// size again.
+    pub(crate) fn settle(&self, buffer: &mut Buffer) {
+        let (len, size) = (buffer.len(), buffer.size);
+        if len == 0 {
+            return self.reclaim(buffer);
+        }
+        let mut smaller = [Size::Little, Size::Small, Size::Medium].into_iter();
+        let fits = |smaller: &Size| (len..buffer.memory.len()).contains(&smaller.bytes());
+        if let Some(smaller) = smaller.find(fits) {
+            self.exchange(buffer, smaller);
+            buffer.size = size;
+        }
+    }
+
+    /// An empty buffer gets memory of this size when it next gets some.
+    pub(crate) fn suit(&self, buffer: &mut Buffer, size: Size) {
+        let is_settled = buffer.has_memory() && buffer.memory.len() < size.bytes().min(Size::MEDIUM);
+        if buffer.is_empty() && (buffer.size != size || is_settled) {
+            self.reclaim(buffer);
+            buffer.size = size;
+        }
     }
 
     /// Frees what was not needed lately: half of each list.
     pub(crate) fn shrink(&self) {
-        for list in [&self.small, &self.medium, &self.large] {
+        for list in [&self.little, &self.small, &self.medium, &self.large] {
             let mut list = list.borrow_mut();
             let keep = list.len() / 2;
             list.truncate(keep);
@@ -196,6 +238,7 @@ impl Buffers {
 
     fn list(&self, size: Size) -> &RefCell<Vec<Vec<u8>>> {
         match size {
+            Size::Little => &self.little,
             Size::Small => &self.small,
             Size::Medium => &self.medium,
             Size::Large => &self.large,
@@ -232,6 +275,43 @@ mod tests {
         buffers.enlarge(&mut b);
         assert_eq!(b.data(), b"bc");
         assert_eq!((b.memory.len(), buffers.small.borrow().len()), (Size::LARGE, 1));
+    }
+
+    #[test]
+    fn what_waits_moves_into_little_memory_and_what_follows_gets_as_much_as_ever() {
+        let buffers = Buffers::default();
+        let mut b = buffers.take(Size::Large);
+        put(&mut b, &vec![7; Size::SMALL + 3]);
+        buffers.settle(&mut b);
+        assert_eq!((b.len(), b.memory.len()), (Size::SMALL + 3, Size::MEDIUM));
+        b.consume(Size::SMALL);
+        buffers.settle(&mut b);
+        assert_eq!((b.data(), b.memory.len()), (&[7; 3][..], Size::LITTLE));
+        buffers.suit(&mut b, Size::Large);
+        assert_eq!(b.data(), [7; 3], "bytes that wait stay where they are");
+        b.consume(3);
+        buffers.suit(&mut b, Size::Large);
+        buffers.lend(&mut b);
+        assert_eq!((b.memory.len(), buffers.large_lent.get()), (Size::LARGE, 1));
+        assert_eq!((buffers.little.borrow().len(), buffers.medium.borrow().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_buffer_has_the_size_that_is_filled() {
+        let sizes = [0, Size::SMALL - 1, Size::SMALL, 65_535, usize::MAX].map(|n| Size::Large.filled_by(n));
+        assert_eq!(sizes, [Size::Little, Size::Little, Size::Small, Size::Medium, Size::Large]);
+        assert_eq!(Size::Medium.filled_by(usize::MAX), Size::Medium);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_little_gets_more_step_by_step() {
+        let buffers = Buffers::default();
+        let mut b = buffers.take(Size::Little);
+        put(&mut b, &[1; Size::LITTLE]);
+        buffers.enlarge(&mut b);
+        assert_eq!((b.len(), b.memory.len()), (Size::LITTLE, Size::MEDIUM));
+        buffers.enlarge(&mut b);
+        assert_eq!((b.len(), b.memory.len()), (Size::LITTLE, Size::LARGE));
     }
 
     #[test]

@@ -111,6 +111,23 @@ impl Call {
         }
     }
 
+    /// The client would take so many bytes now. No more are read for it, but for a little.
+    pub(crate) fn set_appetite(&mut self, bytes: usize) {
+        match self {
+            Self::H1(call) => call.set_appetite(bytes),
+            // What comes is bounded by the windows of the connection, which many calls share.
+            Self::H2(_) => {}
+        }
+    }
+
+    /// The client takes nothing now: what is at hand waits in as little memory as it needs.
+    pub(crate) fn settle(&mut self) {
+        match self {
+            Self::H1(call) => call.settle(),
+            Self::H2(_) => {}
+        }
+    }
+
     /// The response content at hand.
     pub(crate) fn content(&self) -> &[u8] {
         match self {

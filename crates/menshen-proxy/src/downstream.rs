@@ -37,6 +37,12 @@ pub(crate) trait Downstream {
     /// True when some request content was used, so that it cannot be sent again.
     fn content_was_taken(&self) -> bool;
 
+    /// Bytes of an answer that the client would take now, as far as is known: no more than these, and a little, are
+    /// read for it.
+    fn appetite(&self) -> usize {
+        usize::MAX
+    }
+
     /// Ready when the client has gone. Only asked while nothing else is expected from the client.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 

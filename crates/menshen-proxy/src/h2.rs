@@ -10,6 +10,7 @@ mod request;
 mod request_reader;
 mod response_reader;
 mod socket;
-
+#[cfg(test)]
+mod testing;
 mod tunnel;
 pub(crate) mod upstream;

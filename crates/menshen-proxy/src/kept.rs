@@ -169,6 +169,10 @@ impl<D: Downstream> Downstream for Source<'_, D> {
         !self.kept.is_complete() && self.client.content_was_taken()
     }
 
+    fn appetite(&self) -> usize {
+        self.client.appetite()
+    }
+
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.client.poll_gone(cx)
     }

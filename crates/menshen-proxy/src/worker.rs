@@ -103,7 +103,7 @@ impl Slot {
         Arc::ptr_eq(&self.live.borrow().listener.sockets, sockets)
     }
 
-    fn new(live: Rc<Live>) -> Self {
+    pub(crate) fn new(live: Rc<Live>) -> Self {
         Self { live: RefCell::new(live), closed: Cell::new(false), acceptor: RefCell::default() }
     }
 

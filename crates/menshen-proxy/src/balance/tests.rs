@@ -23,7 +23,7 @@ use crate::{Client, Exchange, Failure, ListenerAddress, Presence, Reply, Rewrite
 const SECOND: u64 = 1_000_000;
 
 /// A gateway without a network.
-fn live() -> Rc<Live> {
+pub(crate) fn live() -> Rc<Live> {
     let route = Route {
         name: "test".into(),
         variables: Box::default(),
@@ -56,6 +56,11 @@ fn live() -> Rc<Live> {
         routes: RouteTable::only(route),
     };
     Live::detached(Arc::new(Snapshot::empty()), Arc::new(listener))
+}
+
+/// An endpoint where nobody is.
+pub(crate) fn endpoint() -> Arc<Endpoint> {
+    Try::of(Method::RoundRobin, 1).service.endpoints[0].clone()
 }
 
 /// A service with endpoints of these weights and priorities.

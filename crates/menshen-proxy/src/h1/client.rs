@@ -204,6 +204,9 @@ impl<'a> H1Client<'a> {
                 Ok(Some(wait)) => wait,
                 Err(failure) => return Poll::Ready(Err(failure)),
             };
+            if wait == Wait::ClientWrite {
+                call.settle();
+            }
             let is_client_quiet = upload.is_ready() && self.inbound.is_ended();
             if wait == Wait::BetweenBytes && is_client_quiet && self.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Failure::ClientGone));

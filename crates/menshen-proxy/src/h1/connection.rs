@@ -238,6 +238,7 @@ impl Connection {
                 if let Poll::Ready(read) = stream.poll_read(cx, &worker.buffers, buffer) {
                     return Poll::Ready(Some(read.unwrap_or(0)));
                 }
+                worker.buffers.settle(buffer);
                 if nothing_yet { Poll::Ready(None) } else { deadline.poll(cx).map(|()| None) }
             });
             match read.await {

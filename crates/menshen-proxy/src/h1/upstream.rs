@@ -26,6 +26,10 @@ pub(crate) struct H1Call {
     connection: Option<Connection>,
     under_way: UnderWay,
     input: Buffer,
+    /// What is read into when the client takes all there is.
+    size: Size,
+    /// What the client would take now.
+    appetite: usize,
     inbound: Inbound,
     /// The request head, then encoded content.
     out: Outbound,
@@ -77,6 +81,8 @@ impl H1Call {
         let mut call = Box::new(Self {
             connection: Some(connection),
             input: Buffer::waiting(Size::Medium),
+            size: Size::Medium,
+            appetite: usize::MAX,
             inbound: Inbound::NONE,
             out,
             content,
@@ -126,7 +132,7 @@ impl H1Call {
         forwarding::drop_nominated(&mut head.fields);
         let expected = self.inbound.left().unwrap_or(u64::MAX);
         if expected > Size::Medium.bytes() as u64 {
-            self.under_way.worker.buffers.widen(&mut self.input);
+            self.size = Size::Large;
         }
     }
 
@@ -155,6 +161,8 @@ impl H1Call {
         if let Poll::Ready(Err(failure)) = pumped {
             return Poll::Ready(Err(failure));
         }
+        self.appetite = client.appetite();
+        self.suit();
         if watch.is_waiting() {
             // Woken: most probably because the response is here.
             self.under_way.worker.buffers.lend(&mut self.input);
@@ -193,6 +201,23 @@ impl H1Call {
     fn waits_for<D: Downstream>(&self, client: &D) -> Wait {
         let nothing_to_write = self.out.is_empty() && client.content().is_empty();
         if nothing_to_write { Wait::ClientBody } else { Wait::ServiceWrite }
+    }
+
+    /// Nothing more is read than the client would take, but for a little: there may be a head or an end in it. What the
+    /// client does not take waits in the socket.
+    fn suit(&mut self) {
+        let size = self.size.filled_by(self.appetite);
+        self.under_way.worker.buffers.suit(&mut self.input, size);
+    }
+
+    /// The client would take so many bytes now.
+    pub(crate) fn set_appetite(&mut self, bytes: usize) {
+        self.appetite = bytes;
+    }
+
+    /// What is at hand waits in as little memory as it needs.
+    pub(crate) fn settle(&mut self) {
+        self.under_way.worker.buffers.settle(&mut self.input);
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
@@ -287,6 +312,7 @@ impl H1Call {
                 Ok(Next::NeedMore) => {}
                 Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
             }
+            self.suit();
             match ready!(self.poll_read(cx)) {
                 Ok(0) if self.inbound.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
@@ -331,6 +357,8 @@ impl H1Call {
 
     /// The connection and what was read ahead, for a tunnel.
     pub(crate) fn into_tunnel(mut self: Box<Self>) -> Option<(Stream, Buffer)> {
+        (self.size, self.appetite) = (Size::Medium, usize::MAX);
+        self.suit();
         let input = std::mem::take(&mut self.input);
         self.connection.take().map(|connection| (connection.stream, input))
     }

@@ -27,6 +27,9 @@ const PROGRESS: u64 = 1024;
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
+/// What is read at once for all streams of a connection: what they hold when their client then takes nothing.
+const READ_AHEAD: usize = 4 * 1024 * 1024;
+
 /// A stream of a client's connection.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'a> {
@@ -50,6 +53,13 @@ impl Side<'_> {
     /// Waits until a part of `wanted` bytes may be sent; the result is how much. `None` when the stream is no more.
     pub(super) fn poll_room(&self, cx: &Context<'_>, wanted: usize) -> Poll<Option<usize>> {
         room(&mut self.link.core(), self.id, wanted, |inbox| inbox.listen(cx))
+    }
+
+    /// Bytes that the client would take now, and no more than the share of this stream in what is read ahead.
+    pub(super) fn appetite(&self) -> usize {
+        let mut core = self.link.core();
+        let share = READ_AHEAD / core.open_streams().max(1);
+        core.window(self.id).min(share)
     }
 
     /// Sends content for which there is room, or an end. False when the stream is no more.
@@ -194,6 +204,9 @@ impl<'a> H2Client<'a> {
                 Ok(Some(wait)) => wait,
                 Err(failure) => return Poll::Ready(Err(failure)),
             };
+            if wait == Wait::ClientWrite {
+                call.settle();
+            }
             if self.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Failure::ClientGone));
             }
@@ -223,6 +236,7 @@ impl<'a> H2Client<'a> {
             if let Some(trailers) = rest.trailers.take() {
                 return self.send_end(&trailers).map(|()| None);
             }
+            call.set_appetite(self.appetite());
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
                 Poll::Ready(Content::End) => {
@@ -408,6 +422,10 @@ impl Downstream for H2Client<'_> {
 
     fn content_was_taken(&self) -> bool {
         self.has_content && self.received > 0
+    }
+
+    fn appetite(&self) -> usize {
+        self.side.appetite()
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {

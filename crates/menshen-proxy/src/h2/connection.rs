@@ -101,7 +101,7 @@ pub(crate) async fn run(newcomer: Newcomer) {
         write,
         wait: None,
         moved: 0,
-        leftovers: None,
+        ending: Ending::NotYet,
     };
     poll_fn(|cx| driver.poll(cx)).await;
     shared.worker.buffers.give(std::mem::take(&mut driver.socket.read));
@@ -134,8 +134,17 @@ struct Driver<'a> {
     wait: Option<Wait>,
     /// Bytes written when the deadline was set.
     moved: u64,
+    ending: Ending,
+}
+
+/// How far the end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    NotYet,
+    /// All is said, and our side is being closed: the end of TLS is written too, and may not be taken.
+    Closing,
     /// Nothing more will be sent; so many bytes may still come.
-    leftovers: Option<usize>,
+    Leftovers(usize),
 }
 
 /// Also after a panic: nobody takes what the streams still say.
@@ -150,12 +159,17 @@ impl Driver<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.link.drive(cx);
         loop {
+            if self.ending != Ending::NotYet {
+                return self.poll_end(cx);
+            }
             self.look_around();
             let Ok(is_written) = self.socket.poll_write(cx, &self.shared.link) else {
                 return Poll::Ready(());
             };
             if is_written && self.shared.link.core().is_over() {
-                return self.poll_leftovers(cx);
+                self.ending = Ending::Closing;
+                self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
+                continue;
             }
             let has_read = match self.poll_read(cx) {
                 Poll::Ready(Ok(has_read)) => has_read,
@@ -245,15 +259,12 @@ impl Driver<'_> {
         Next::Go
     }
 
-    /// Reads what still comes until the client ends too: who closes with bytes unread resets the connection, and the
-    /// client may never see why.
-    fn poll_leftovers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut left = match self.leftovers {
-            Some(left) => left,
-            None => {
-                if self.wait.replace(Wait::Farewell) != Some(Wait::Farewell) {
-                    self.deadline.set_at(self.shared.worker.at_least(FAREWELL));
-                }
+    /// Closes our side, and reads what still comes until the client ends too: who closes with bytes unread resets the
+    /// connection, and the client may never see why.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut left = match self.ending {
+            Ending::Leftovers(left) => left,
+            Ending::NotYet | Ending::Closing => {
                 if self.socket.stream.poll_shutdown(cx).is_pending() {
                     return self.deadline.poll(cx);
                 }
@@ -268,7 +279,7 @@ impl Driver<'_> {
             read.consume(read.len());
             match stream.poll_read(cx, buffers, read) {
                 Poll::Pending => {
-                    self.leftovers = Some(left);
+                    self.ending = Ending::Leftovers(left);
                     return self.deadline.poll(cx);
                 }
                 Poll::Ready(Ok(n)) if n > 0 => left = left.saturating_sub(n),
@@ -286,3 +297,6 @@ enum Next {
     /// Give the connection up.
     Give,
 }
+
+#[cfg(test)]
+mod tests;

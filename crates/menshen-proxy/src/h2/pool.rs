@@ -39,6 +39,8 @@ const OFFER: Offer = Offer {
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
 const PING_EACH: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// How long a service may take to let us close our side.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// A connection that carries many requests at once.
 pub(crate) struct Multiplexed {
@@ -239,6 +241,7 @@ async fn drive(worker: Rc<Worker>, open: Rc<Multiplexed>, stream: Stream) {
         deadline,
         is_asked: false,
         is_heard: false,
+        is_ending: false,
     };
     let why = poll_fn(|cx| driver.poll(cx)).await;
     tracing::debug!(%why, "an HTTP/2 connection to a service ended");
@@ -263,6 +266,8 @@ struct Driver {
     is_asked: bool,
     /// Something has come since.
     is_heard: bool,
+    /// All is said, and our side is being closed.
+    is_ending: bool,
 }
 
 impl Driver {
@@ -272,11 +277,17 @@ impl Driver {
         let link = &open.link;
         link.drive(cx);
         loop {
-            let Ok(is_written) = socket.poll_write(cx, link) else { return Poll::Ready("it was closed") };
-            if is_written && link.core().is_over() {
+            if self.is_ending {
+                // The end of TLS is written too, and may not be taken.
                 let has_ended =
                     socket.stream.poll_shutdown(cx).is_ready() || self.deadline.poll(cx).is_ready();
                 return if has_ended { Poll::Ready("nobody needs it") } else { Poll::Pending };
+            }
+            let Ok(is_written) = socket.poll_write(cx, link) else { return Poll::Ready("it was closed") };
+            if is_written && link.core().is_over() {
+                self.is_ending = true;
+                self.deadline.set(worker.now(), END_WITHIN);
+                continue;
             }
             match socket.poll_read(cx, worker, link, &mut self.responses) {
                 Poll::Ready(Ok(_)) => {
@@ -312,3 +323,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use menshen_http2::End;
 
 use super::client::Side;
 use super::link::AtHand;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Size};
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;
 use crate::timers::Deadline;
@@ -53,6 +53,8 @@ struct Down<'a> {
     buffer: Buffer,
     frames: Frames,
     moved: u64,
+    /// What is left of the goodbye, once it has begun; nothing of the service's follows.
+    goodbye: Option<&'static [u8]>,
 }
 
 impl Down<'_> {
@@ -64,7 +66,11 @@ impl Down<'_> {
     ) -> Poll<Result<(), Broken>> {
         loop {
             while !self.buffer.is_empty() {
-                let room = ready!(self.side.poll_room(cx, self.buffer.len())).ok_or(Broken)?;
+                let Poll::Ready(room) = self.side.poll_room(cx, self.buffer.len()) else {
+                    worker.buffers.settle(&mut self.buffer);
+                    return Poll::Pending;
+                };
+                let room = room.ok_or(Broken)?;
                 let piece = self.buffer.data().get(..room).unwrap_or_default();
                 self.frames.pass(piece);
                 self.moved += room as u64;
@@ -73,6 +79,8 @@ impl Down<'_> {
                 }
                 self.buffer.consume(room);
             }
+            let size = Size::Medium.filled_by(self.side.appetite());
+            worker.buffers.suit(&mut self.buffer, size);
             let read = ready!(service.poll_read(cx, &worker.buffers, &mut self.buffer));
             if read.map_err(|_| Broken)? == 0 {
                 let is_sent = self.side.send(b"", End::Now);
@@ -81,11 +89,25 @@ impl Down<'_> {
         }
     }
 
-    /// Tells the client that we go away, if no frame is under way. True when it was told.
-    fn say_goodbye(&mut self, cx: &Context<'_>) -> bool {
+    /// Tells the client that we go away, once no frame is under way, as its window opens. Ready when it was told, or is no
+    /// more.
+    fn poll_goodbye(&mut self, cx: &Context<'_>) -> Poll<()> {
         let is_time = self.buffer.is_empty() && self.frames.at_boundary();
-        let has_room = || self.side.poll_room(cx, GOING_AWAY.len()) == Poll::Ready(Some(GOING_AWAY.len()));
-        is_time && has_room() && self.side.send(GOING_AWAY, End::Now)
+        let mut rest = match self.goodbye {
+            Some(rest) => rest,
+            None if is_time => GOING_AWAY,
+            None => return Poll::Pending,
+        };
+        while let Some(room) = ready!(self.side.poll_room(cx, rest.len())) {
+            let (piece, left) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            let end = if left.is_empty() { End::Now } else { End::Later };
+            if !self.side.send(piece, end) || left.is_empty() {
+                break;
+            }
+            rest = left;
+            self.goodbye = Some(left);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -99,15 +121,16 @@ pub(super) async fn run(
 ) -> Carried {
     let (service, from_service) = service;
     let mut up = Up { side: client, at_hand: AtHand::default(), ended: false, moved: 0 };
-    let mut down = Down { side: client, buffer: from_service, frames: Frames::default(), moved: 0 };
+    let mut down =
+        Down { side: client, buffer: from_service, frames: Frames::default(), moved: 0, goodbye: None };
     let mut last = u64::MAX;
     poll_fn(|cx| {
         let upward = up.poll(cx, service);
-        let downward = down.poll(cx, worker, service);
+        let downward = if down.goodbye.is_some() { Poll::Pending } else { down.poll(cx, worker, service) };
         if matches!(upward, Poll::Ready(Err(_))) || downward.is_ready() || worker.must_stop_now() {
             return Poll::Ready(());
         }
-        if worker.is_draining() && down.say_goodbye(cx) {
+        if worker.is_draining() && down.poll_goodbye(cx).is_ready() {
             return Poll::Ready(());
         }
         let moved = up.moved.wrapping_add(down.moved);
