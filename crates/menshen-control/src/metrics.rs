@@ -3,6 +3,7 @@
 
 mod discovery;
 mod overload;
+mod split;
 
 use std::collections::BTreeMap;
 use std::fmt::Error;
@@ -45,6 +46,7 @@ impl Collector for All {
         self.tls(&mut out)?;
         self.acme(&mut out)?;
         self.routes(&mut out)?;
+        self.split(&mut out)?;
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
         self.overload(&mut out)?;

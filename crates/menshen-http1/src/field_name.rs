@@ -58,6 +58,7 @@ const NAMES: [&str; COUNT] = [
     "x-forwarded-for",
     "x-original-host",
     "x-forwarded-uri",
+    "x-menshen-group",
     "content-encoding",
     "proxy-connection",
     "www-authenticate",
@@ -89,7 +90,7 @@ const NAMES: [&str; COUNT] = [
     "access-control-allow-credentials",
 ];
 
-const COUNT: usize = 79;
+const COUNT: usize = 80;
 
 /// A perfect hash of the names: the id whose name alone can be in a slot, or [`COUNT`] for none.
 const SLOTS: [u8; 1 << SLOT_BITS] = slots();
@@ -210,6 +211,7 @@ impl FieldName {
     pub const X_FORWARDED_URI: Self = id("x-forwarded-uri");
     pub const X_HTTP_METHOD: Self = id("x-http-method");
     pub const X_HTTP_METHOD_OVERRIDE: Self = id("x-http-method-override");
+    pub const X_MENSHEN_GROUP: Self = id("x-menshen-group");
     pub const X_METHOD_OVERRIDE: Self = id("x-method-override");
     pub const X_ORIGINAL_HOST: Self = id("x-original-host");
     pub const X_ORIGINAL_URL: Self = id("x-original-url");

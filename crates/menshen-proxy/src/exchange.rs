@@ -17,7 +17,8 @@ use crate::kept::Kept;
 use crate::notes::Notes;
 use crate::proxy_protocol::Addresses;
 use crate::serve::Pass;
-use crate::snapshot::{Route, RouteId};
+use crate::snapshot::{Action, Route, RouteId, ServiceId};
+use crate::split::Membership;
 use crate::target::Target;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;
@@ -173,6 +174,8 @@ pub struct Exchange {
     pub(crate) wants_new_connection: bool,
     /// That this request may be under way at its service.
     pub(crate) pass: Option<Box<Pass>>,
+    /// The group that it is in, if its route is split.
+    pub(crate) group: Option<Box<Membership>>,
     /// Request content that can be sent again.
     pub(crate) kept: Option<Box<Kept>>,
     /// It is a call of gRPC, also one from a browser.
@@ -212,6 +215,7 @@ impl Exchange {
             try_end: None,
             wants_new_connection: false,
             pass: None,
+            group: None,
             kept: None,
             is_call: false,
             grpc_status: Cell::new(None),
@@ -248,6 +252,7 @@ impl Exchange {
         self.try_end = None;
         self.wants_new_connection = false;
         self.pass = None;
+        self.group = None;
         self.kept = None;
         self.is_call = false;
         self.grpc_status.set(None);
@@ -303,6 +308,19 @@ impl Exchange {
     /// The status that a service of gRPC ended its call with, once it has.
     pub fn grpc_status(&self) -> Option<GrpcStatus> {
         self.grpc_status.get()
+    }
+
+    /// The service that the route led to, as far as it is known.
+    pub(crate) fn led_to(&self, route: &Route) -> Option<ServiceId> {
+        let action = match (&route.action, &self.group) {
+            (_, Some(membership)) => return Some(membership.group.service),
+            (Action::Split(split), None) => split.rest(),
+            (action, None) => action,
+        };
+        match action {
+            Action::Service { service, .. } => Some(*service),
+            _ => None,
+        }
     }
 
     /// The method and the target that the service is asked for, made in `scratch` where they are not the client's.

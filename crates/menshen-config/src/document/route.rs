@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::host_name;
-use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Target};
+use super::{CallTimeouts, Forwarded, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Split, Target};
 use crate::filter::FilterItem;
 use crate::matching::Match;
 use crate::one_or_many::OneOrMany;
@@ -46,6 +46,9 @@ pub struct Route {
     pub forwarded: Forwarded,
     /// Where it leads.
     pub to: Spanned<Target>,
+    /// Groups of requests that go elsewhere, or that the service is to tell apart.
+    #[serde(default)]
+    pub split: Option<Box<Split>>,
     /// Schemes that apply, one after the other, before `filters`.
     #[serde(default)]
     pub scheme: OneOrMany<Spanned<String>>,
@@ -159,6 +162,6 @@ mod tests {
 
     #[test]
     fn a_route_is_small_because_there_may_be_very_many() {
-        assert!(size_of::<Route>() <= 464, "{} bytes: box what few routes say", size_of::<Route>());
+        assert!(size_of::<Route>() <= 472, "{} bytes: box what few routes say", size_of::<Route>());
     }
 }
