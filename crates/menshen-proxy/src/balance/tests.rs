@@ -23,7 +23,7 @@ use crate::{Client, Exchange, Failure, ListenerAddress, Presence, Reply, Rewrite
 const SECOND: u64 = 1_000_000;
 
 /// A gateway without a network.
-fn live() -> Rc<Live> {
+pub(crate) fn live() -> Rc<Live> {
     let route = Route {
         name: "test".into(),
         variables: Box::default(),
