@@ -55,8 +55,10 @@ pub struct Explanation {
     pub steps: Vec<(String, String, String)>,
     /// The groups of a route that is split: name, who is in it, where it leads.
     pub groups: Vec<(String, String, String)>,
-    /// Which group the request is in and why, in words, if its route is split.
+    /// The group that the request is in, if its route is split; `none` if it is in none or chance decides.
     pub group: Option<String>,
+    /// Why it is in that group, in words.
+    pub because: String,
     /// Where it leads, in words.
     pub leads_to: String,
     /// The target that the service would see.
@@ -115,6 +117,7 @@ impl Explainer {
             steps: exchange.route().chain.steps().iter().map(|s| describe_step(s)).collect(),
             groups: Vec::new(),
             group: None,
+            because: String::new(),
             leads_to: String::new(),
             sent: None,
             status: 0,
@@ -226,7 +229,8 @@ fn lead(
         Action::Split(split) => {
             let explained = split::explain(live, split, exchange);
             explanation.groups = explained.groups;
-            explanation.group = Some(explained.because);
+            explanation.group = Some(explained.group.as_ref().map_or("none", |group| &group.name).to_owned());
+            explanation.because = explained.because;
             match explained.group {
                 Some(group) => {
                     lead_to_service(live, exchange, group.service, &group.base, explanation)?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use menshen_proxy::split::{GroupStats, Rollout, Stage};
+use rustc_hash::FxHashSet;
 
 use crate::Ground;
 use crate::store::Store;
@@ -105,8 +106,10 @@ impl Rollouts {
     /// How all rollouts are.
     pub fn standings(&self) -> Vec<Standing> {
         let list = self.lock();
-        current(&list)
-            .map(|running| Standing {
+        list.iter()
+            .zip(current(&list))
+            .filter(|(_, is_current)| *is_current)
+            .map(|(running, _)| Standing {
                 identity: running.identity.clone(),
                 width: running.shown.width(),
                 stage: running.shown.stage(),
@@ -130,7 +133,10 @@ impl Rollouts {
 
     /// Reckons all shares.
     fn tick(&self, now: Instant) {
-        for running in self.lock().iter_mut() {
+        let mut list = self.lock();
+        let current = current(&list);
+        // What is counted is the doing of the current one.
+        for (running, _) in list.iter_mut().zip(current).filter(|(_, is_current)| *is_current) {
             let event = running.progress.tick(running.counted(), now);
             let (width, stage) = (running.progress.width(now), running.progress.stage(now));
             running.shown.set(width, stage);
@@ -159,19 +165,16 @@ impl Rollouts {
     }
 }
 
-/// Of the rollouts of one group the last one: others belong to generations that end.
-fn current(list: &[Running]) -> impl Iterator<Item = &Running> {
-    list.iter().enumerate().filter_map(|(at, running)| {
-        let later = list.get(at + 1..).unwrap_or_default();
-        (!later.iter().any(|other| other.is_of_group(&running.identity))).then_some(running)
-    })
+/// Which rollouts are the last ones of their groups: others belong to generations that end.
+fn current(list: &[Running]) -> Vec<bool> {
+    let mut seen = FxHashSet::default();
+    let of_group = |running: &Running| (running.identity.route.clone(), running.identity.group.clone());
+    let mut current: Vec<bool> = list.iter().rev().map(|running| seen.insert(of_group(running))).collect();
+    current.reverse();
+    current
 }
 
 impl Running {
-    fn is_of_group(&self, identity: &Identity) -> bool {
-        (&self.identity.route, &self.identity.group) == (&identity.route, &identity.group)
-    }
-
     fn counted(&self) -> replies::Counted {
         replies::Counted {
             requests: self.stats.sum(|cells| &cells.requests),
@@ -208,5 +211,89 @@ pub async fn run(ground: Arc<Ground>) {
         if known.replace(count) != Some(count) || ground.rollouts.has_unsaved() {
             ground.rollouts.save(&*store);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::Memory;
+
+    const PLAN: Plan =
+        Plan { from: 10_000, to: 20_000, over: Duration::from_secs(3600), stop_above: Some(0.01) };
+
+    fn identity(share: &str) -> Identity {
+        Identity { route: "r".into(), group: "g".into(), share: share.into(), to: "s".into() }
+    }
+
+    fn stats() -> Arc<GroupStats> {
+        Arc::new(GroupStats::new(1))
+    }
+
+    fn fail(stats: &GroupStats) {
+        let cells = stats.of(0).unwrap();
+        cells.requests.add(100);
+        cells.bad.add(100);
+    }
+
+    #[test]
+    fn a_rollout_goes_on_as_long_as_somebody_has_it_and_it_is_the_same() {
+        let (rollouts, stats) = (Rollouts::default(), stats());
+        let first = rollouts.get(identity("a"), PLAN, &stats, None);
+        let same = rollouts.get(identity("a"), PLAN, &stats, None);
+        assert!(Arc::ptr_eq(&first, &same));
+        let other = rollouts.get(identity("b"), PLAN, &stats, None);
+        assert!(!Arc::ptr_eq(&first, &other));
+        assert_eq!(rollouts.standings().len(), 1, "the last one of the group");
+        drop((first, same));
+        rollouts.sweep();
+        assert_eq!(rollouts.lock().len(), 1);
+    }
+
+    #[test]
+    fn a_document_that_is_refused_changes_nothing() {
+        let (rollouts, stats) = (Rollouts::default(), stats());
+        let serving = rollouts.get(identity("a"), PLAN, &stats, None);
+        drop(rollouts.get(identity("b"), PLAN, &stats, None));
+        rollouts.sweep();
+        rollouts.tick(Instant::now());
+        fail(&stats);
+        rollouts.tick(Instant::now());
+        assert_eq!((serving.stage(), serving.width()), (Stage::Stopped, 0));
+        assert_eq!(&*rollouts.standings()[0].identity.share, "a");
+    }
+
+    #[test]
+    fn the_store_remembers_when_a_rollout_began_and_that_it_was_stopped() {
+        let (store, stats) = (Memory::default(), stats());
+        let before = Rollouts::default();
+        let shown = before.get(identity("a"), PLAN, &stats, Some(&store));
+        before.save(&store);
+        assert!(!before.has_unsaved());
+        before.tick(Instant::now());
+        fail(&stats);
+        before.tick(Instant::now());
+        assert!(before.has_unsaved() && shown.stage() == Stage::Stopped);
+        before.save(&store);
+
+        let after = Rollouts::default();
+        let again = after.get(identity("a"), PLAN, &stats, Some(&store));
+        assert_eq!((again.stage(), again.width()), (Stage::Stopped, 0));
+        assert!(after.standings()[0].why.as_ref().unwrap().starts_with("100 of 100 replies"));
+        let other = after.get(identity("b"), PLAN, &stats, Some(&store));
+        assert_eq!(other.stage(), Stage::Growing);
+        drop(again);
+        after.sweep();
+        after.save(&store);
+        assert_eq!(Record::keys(&store), [Record::key(&identity("b"))]);
+    }
+
+    #[test]
+    fn a_rollout_that_began_before_is_as_far_as_if_the_process_had_run() {
+        let (store, stats) = (Memory::default(), stats());
+        Record::of(Duration::from_secs(1800), None).write(&store, &identity("a"));
+        let rollouts = Rollouts::default();
+        let width = rollouts.get(identity("a"), PLAN, &stats, Some(&store)).width();
+        assert!((15_000..15_100).contains(&width), "{width}");
     }
 }

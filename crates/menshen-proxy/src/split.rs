@@ -97,6 +97,11 @@ impl Split {
         Self { by, groups, rest, salt: hash::of(route.as_bytes()) }
     }
 
+    /// What decides who stays in a group.
+    pub fn by(&self) -> &SplitBy {
+        &self.by
+    }
+
     /// The groups, in the order in which they are asked.
     pub fn groups(&self) -> &[Arc<Group>] {
         &self.groups

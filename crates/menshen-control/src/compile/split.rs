@@ -84,7 +84,9 @@ impl Compiler<'_, '_, '_> {
         problems: &mut Problems,
     ) -> Option<Group> {
         check_name(name, written.span, path, problems);
-        if written.when.is_none() && written.share.is_none() {
+        // One that was refused has its own problem.
+        let is_refused = |key: &str| problems.iter().any(|p| p.path == path.key(key).to_string());
+        if written.when.is_none() && written.share.is_none() && !is_refused("share") && !is_refused("when") {
             problems
                 .error(written.span, path, "nobody says who is in this group")
                 .hint("add `share`, such as `5%`, or `when`, or both");
@@ -128,7 +130,7 @@ impl Compiler<'_, '_, '_> {
         let start = self.start;
         let (from, to) = (millionths(written.from), millionths(written.to));
         self.start = start.saturating_add(to);
-        if self.start > WHOLE {
+        if self.start > WHOLE && start <= WHOLE {
             let sum = f64::from(self.start) / f64::from(WHOLE / 100);
             problems
                 .error(written.span, path, format!("up to here the shares sum up to {sum}%"))

@@ -11,26 +11,26 @@ pub(super) struct Explained {
     pub(super) groups: Vec<(String, String, String)>,
     /// The group that the request is in; none where chance decides.
     pub(super) group: Option<Arc<Group>>,
-    /// Which group that is and why, in words.
+    /// Why, in words.
     pub(super) because: String,
 }
 
 pub(super) fn explain(live: &Live, split: &Split, exchange: &Exchange) -> Explained {
     let groups = split.groups().iter().map(|group| describe(live, group)).collect();
     let Choice { group, why } = split.choose(exchange);
-    let name = group.as_ref().map_or("none", |group| &group.name);
-    let (group, because) = match why {
-        Why::Condition if group.is_none() => (None, "none: no `when` matches".to_owned()),
-        Why::Condition => (group.clone(), format!("{name}: its `when` matches")),
-        Why::Key => (group.clone(), format!("{name}: by what the request is known by (`by`)")),
-        Why::NoKey => (None, "none: the request has nothing to be known by (`by`)".to_owned()),
-        Why::Chance => {
-            (None, "drawn anew for each request; this is where it goes if it is in none".to_owned())
-        }
+    let by = split.by();
+    let is_chance = matches!(why, Why::Chance | Why::Newcomer(_));
+    let because = match why {
+        Why::Condition if group.is_some() => "its `when` matches".to_owned(),
+        Why::Condition => "no `when` matches".to_owned(),
+        Why::Key => format!("by its {by}"),
+        Why::NoKey => format!("it has no {by}"),
+        Why::Chance => "each request is drawn anew; this is what becomes of those in no group".to_owned(),
         Why::Newcomer(_) => {
-            (None, "drawn once, then by the cookie; this is where it goes if it is in none".to_owned())
+            format!("a newcomer is drawn once and gets the {by}; this is what becomes of those in no group")
         }
     };
+    let group = group.filter(|_| !is_chance);
     Explained { groups, group, because }
 }
 

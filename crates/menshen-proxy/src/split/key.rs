@@ -1,5 +1,6 @@
 //! What a request is known by, so that it stays in its group.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use menshen_http1::FieldName;
@@ -36,6 +37,17 @@ pub(super) enum Key {
     Given(u64),
     /// There is none.
     Missing,
+}
+
+impl fmt::Display for SplitBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("address"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Header(name) => write!(f, "field {name}"),
+            Self::Request => f.write_str("chance"),
+        }
+    }
 }
 
 impl SplitBy {

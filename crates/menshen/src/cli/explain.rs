@@ -68,7 +68,7 @@ fn print(e: &Explanation) {
         for (name, who, to) in &e.groups {
             println!("  {name:<24} {who:<24} {to}");
         }
-        println!("group      {group}");
+        println!("group      {group}: {}", e.because);
     }
     println!("leads to   {}", e.leads_to);
     if let Some(sent) = &e.sent {
