@@ -23,3 +23,16 @@ impl Cookie<'_> {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_kept_from_scripts_other_sites_and_plain_connections() {
+        let cookie = Cookie { name: "a", value: "1", max_age: Some(60) };
+        assert_eq!(cookie.to_text(Scheme::Http), "a=1; Path=/; HttpOnly; SameSite=Lax; Max-Age=60");
+        let cookie = Cookie { max_age: None, ..cookie };
+        assert_eq!(cookie.to_text(Scheme::Https), "a=1; Path=/; HttpOnly; SameSite=Lax; Secure");
+    }
+}

@@ -191,3 +191,47 @@ fn words(target: &Target) -> String {
         Target::Forward(_) | Target::Redirect(_) | Target::Respond(_) => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use menshen_config::{Source, parse};
+
+    use super::*;
+    use crate::Ground;
+
+    const START: &str = "
+listeners: { web: { bind: 127.0.0.1:0 } }
+services: { s: { endpoints: [127.0.0.1:9001] } }
+routes: { r: { match: /, to: s, split: { groups: ";
+
+    /// The names of the groups and where their slices begin, in millionths.
+    fn starts(groups: &str) -> Vec<(String, Option<u32>)> {
+        let (document, mut problems) =
+            parse(&[Source::new("menshen.yaml", format!("{START}{groups} }} }} }}"))]);
+        let compiled = super::super::compile(&document, &Ground::new(1), Purpose::Check, &mut problems);
+        let compiled = compiled.unwrap_or_else(|| panic!("{problems}"));
+        let (_, route) = compiled.listeners[0].routes.iter().next().unwrap();
+        let Action::Split(split) = &route.action else { panic!("it is split") };
+        let start = |share: &Share| match share {
+            Share::All => None,
+            Share::Fixed { start, .. } | Share::Rollout { start, .. } => Some(*start),
+        };
+        split.groups().iter().map(|group| (group.name.to_string(), start(&group.share))).collect()
+    }
+
+    #[test]
+    fn slices_lie_side_by_side_with_room_for_what_grows() {
+        let groups = "{ a: { to: s, share: 5% }, b: { to: s, share: from 1% to 50% over 2h }, \
+                      c: { to: s, share: 1% and stop if 5xx > 1% }, d: { to: s, when: /x }, e: { to: s, share: 44% } }";
+        let expected =
+            [("d", None), ("a", Some(0)), ("b", Some(50_000)), ("c", Some(550_000)), ("e", Some(560_000))];
+        assert_eq!(starts(groups), expected.map(|(name, start)| (name.to_owned(), start)));
+    }
+
+    #[test]
+    fn shares_that_are_no_binary_fractions_sum_up_to_everything() {
+        let tenth = |i| format!("g{i}: {{ to: s, share: 0.1% }}");
+        let groups: Vec<_> = (0..63).map(tenth).chain(["rest: { to: s, share: 93.7% }".to_owned()]).collect();
+        assert_eq!(starts(&format!("{{ {} }}", groups.join(", "))).last().unwrap().1, Some(63_000));
+    }
+}
