@@ -211,3 +211,58 @@ fn bad_replies_stop_a_rollout_until_it_is_resumed_also_over_a_restart() {
     assert_eq!(ask(), "broken");
     again.stop();
 }
+
+#[test]
+fn bad_replies_count_whatever_the_client_gets_to_see() {
+    let origins = [
+        named("old"),
+        broken(),
+        Origin::refusing(),
+        Origin::scripted(|c| {
+            if c.request().is_some() {
+                c.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+            }
+        }),
+        Origin::answering(|_: &Request| {
+            reply_with("200 OK", "Content-Type: application/grpc\r\nGrpc-Status: 14\r\n", "")
+        }),
+        Origin::answering(|_: &Request| reply_with("404 Not Found", "", "")),
+    ];
+    let gateway = TestGateway::start(
+        "
+        gateway:
+          admin: 127.0.0.1:0
+        routes:
+          shop:
+            match: /**
+            to: http://{origin-1}
+            filters: [fallback: { on: 5xx, respond: { body: sorry, status: 200 } }]
+            split:
+              groups:
+                failing: { to: 'http://{origin-2}', when: { headers: { x-to: failing } } }
+                away: { to: 'http://{origin-3}', when: { headers: { x-to: away } } }
+                cut: { to: 'http://{origin-4}', when: { headers: { x-to: cut } } }
+                call: { to: 'http://{origin-5}', when: { headers: { x-to: call } } }
+                missing: { to: 'http://{origin-6}', when: { headers: { x-to: missing } } }
+        ",
+        &origins.each_ref(),
+    );
+    let admin = Admin::of(&gateway);
+    let bad_of = |group: &str, fields: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: h\r\nX-To: {group}\r\n{fields}\r\n");
+        let reply = Client::connect(gateway.address()).send(request).try_response();
+        let labels = format!("{{route=\"shop\",group=\"{group}\"}}");
+        eventually("it is counted", || admin.metric(&format!("menshen_group_requests_total{labels}")) == 1);
+        let status = reply.map_or(0, |reply| reply.status);
+        (status, admin.metric(&format!("menshen_group_bad_replies_total{labels}")))
+    };
+    assert_eq!(bad_of("away", ""), (200, 1), "no reply, though the client got one");
+    assert_eq!(bad_of("cut", ""), (0, 1), "a reply that broke off");
+    assert_eq!(bad_of("failing", ""), (503, 1));
+    assert_eq!(
+        bad_of("call", "Content-Type: application/grpc\r\nTE: trailers\r\n"),
+        (200, 1),
+        "a call that failed"
+    );
+    assert_eq!(bad_of("missing", ""), (404, 0), "what a client did wrong");
+}
