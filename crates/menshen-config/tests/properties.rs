@@ -1,5 +1,6 @@
 //! What must hold for every text.
 
+use menshen_config::document::GroupShare;
 use menshen_config::fmt::{Style, format};
 use menshen_config::{Document, FileId, Problems, Source, parse, yaml};
 use proptest::prelude::*;
@@ -74,6 +75,22 @@ fn soup() -> impl Strategy<Value = String> {
         "\"\\u",
     ]);
     prop::collection::vec(tokens, 0..40).prop_map(|tokens| tokens.concat())
+}
+
+/// Shares of groups, and what is nearly one.
+fn share() -> impl Strategy<Value = String> {
+    let percent = || prop_oneof![9 => (0..1200_u32).prop_map(|n| format!("{}%", f64::from(n) / 10.0)), 1 => Just("1".to_owned())];
+    let time = prop::sample::select(vec!["2h", "1d12h", "0s", "5", "90m"]);
+    let grown =
+        (percent(), percent(), time).prop_map(|(from, to, time)| format!("from {from} to {to} over {time}"));
+    let size = prop_oneof![percent(), grown, Just(String::new())];
+    let between = prop::sample::select(vec![", ", " and ", " ", ",", "  ", ", and "]);
+    let rule = prop_oneof![
+        percent().prop_map(|p| format!("stop if 5xx > {p}")),
+        Just(String::new()),
+        Just("stop".to_owned())
+    ];
+    (size, between, rule).prop_map(|(size, between, rule)| format!("{size}{between}{rule}"))
 }
 
 /// Scalars as people write them.
@@ -221,6 +238,15 @@ proptest! {
             prop_assert!(problem.at.line <= lines + 1, "{}", problem);
         }
         let _ = problems.with_excerpts().to_string();
+    }
+
+    #[test]
+    fn a_share_that_is_read_is_written_so_that_it_reads_the_same(words in share(), text in "\\PC*") {
+        let _ = text.parse::<GroupShare>();
+        if let Ok(share) = words.parse::<GroupShare>() {
+            prop_assert_eq!(share.to_string().parse::<GroupShare>(), Ok(share));
+            prop_assert!(share.from <= share.to);
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! | `GET /metrics` | Prometheus text |
 //! | `GET /status` | version, reloads, the last refusal, what waits for a restart, how it goes with certificates |
 //! | `GET /services`, `…/{name}` | services and their endpoints: who says where they are, and how they do |
+//! | `GET /splits` | groups of routes that are split: counters, and how their rollouts do |
+//! | `POST /splits/{route}/{group}/resume` | begins a rollout anew, from its first share |
 //! | `GET /filters` | filters with their run-time switches |
 //! | `POST /filters/{id}/off`, `…/on` | turns a filter off and on until the next start |
 //! | `POST /reload` | reads the configuration again |
@@ -61,6 +63,8 @@ fn router(shared: Arc<Shared>, orders: mpsc::Sender<Order>) -> Router {
         .route("/status", get(status))
         .route("/services", get(services))
         .route("/services/{name}", get(service))
+        .route("/splits", get(splits))
+        .route("/splits/{route}/{group}/resume", post(resume))
         .route("/filters", get(filters))
         .route("/filters/{id}/{state}", post(switch))
         .route("/reload", post(reload))
@@ -133,6 +137,22 @@ async fn status(State(desk): State<Desk>) -> Response {
         body["acme"] = acme;
     }
     Json(body).into_response()
+}
+
+async fn splits(State(desk): State<Desk>) -> Response {
+    Json(json!({ "groups": crate::rollout::view(&desk.shared.ground) })).into_response()
+}
+
+async fn resume(State(desk): State<Desk>, Path((route, group)): Path<(String, String)>) -> Response {
+    if !desk.shared.ground.rollouts.resume(&route, &group) {
+        return problem(
+            StatusCode::NOT_FOUND,
+            "no-such-rollout",
+            "`GET /splits` lists the groups that have one.",
+        );
+    }
+    tracing::warn!(route, group, "a rollout begins anew");
+    Json(json!({ "route": route, "group": group })).into_response()
 }
 
 async fn filters(State(desk): State<Desk>) -> Response {

@@ -14,6 +14,7 @@ mod route;
 mod service;
 mod settings;
 mod sockets;
+mod split;
 mod tls;
 
 use std::sync::Arc;

@@ -1,12 +1,16 @@
 //! `menshen explain`: which route and chain a request would hit, and why. Also runs the tests written beside routes.
 
+mod split;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
 use menshen_proxy::chain::{Mode, Step};
 use menshen_proxy::routes::{Considered, Lookup};
 use menshen_proxy::trace::Phase;
-use menshen_proxy::{Action, Client, Exchange, Failure, Flow, Live, Reply, Route, RouteId, Scheme, Snapshot};
+use menshen_proxy::{
+    Action, Client, Exchange, Failure, Flow, Live, Reply, Route, RouteId, Scheme, ServiceId, Snapshot,
+};
 
 use crate::compile::Compiled;
 
@@ -49,6 +53,12 @@ pub struct Explanation {
     pub variables: Vec<(String, String)>,
     /// The steps of the chain: id, phases, remark.
     pub steps: Vec<(String, String, String)>,
+    /// The groups of a route that is split: name, who is in it, where it leads.
+    pub groups: Vec<(String, String, String)>,
+    /// The group that the request is in, if its route is split; `none` if it is in none or chance decides.
+    pub group: Option<String>,
+    /// Why it is in that group, in words.
+    pub because: String,
     /// Where it leads, in words.
     pub leads_to: String,
     /// The target that the service would see.
@@ -105,6 +115,9 @@ impl Explainer {
             route: (exchange.route != RouteId::FALLBACK).then(|| exchange.route().name.to_string()),
             variables: variables(&exchange),
             steps: exchange.route().chain.steps().iter().map(|s| describe_step(s)).collect(),
+            groups: Vec::new(),
+            group: None,
+            because: String::new(),
             leads_to: String::new(),
             sent: None,
             status: 0,
@@ -193,22 +206,38 @@ fn answer(
         }
         Flow::Fail(failure) => return Err(failure),
     }
+    lead(live, exchange, &route.action, explanation)
+}
+
+/// Says where an action leads.
+fn lead(
+    live: &Rc<Live>,
+    exchange: &mut Exchange,
+    action: &Action,
+    explanation: &mut Explanation,
+) -> Result<Option<Reply>, Failure> {
     let fill = |template: &menshen_proxy::template::Template, exchange: &Exchange| {
         let mut out = Vec::new();
         template.fill_url(exchange, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     };
-    match &route.action {
+    match action {
         Action::Service { service, base } => {
-            let mut target = Vec::new();
-            match &exchange.translation {
-                Some(translation) => target.extend([base.as_bytes(), &translation.target].concat()),
-                None => route.rewrite.apply(&exchange.target, base, &mut target)?,
-            }
-            explanation.sent = Some(String::from_utf8_lossy(&target).into_owned());
-            let name = live.snapshot().service(*service).map_or("", |s| &s.name);
-            explanation.leads_to = format!("service {name}{}", copies(live, route));
+            lead_to_service(live, exchange, *service, base, explanation)?;
             Ok(None)
+        }
+        Action::Split(split) => {
+            let explained = split::explain(live, split, exchange);
+            explanation.groups = explained.groups;
+            explanation.group = Some(explained.group.as_ref().map_or("none", |group| &group.name).to_owned());
+            explanation.because = explained.because;
+            match explained.group {
+                Some(group) => {
+                    lead_to_service(live, exchange, group.service, &group.base, explanation)?;
+                    Ok(None)
+                }
+                None => lead(live, exchange, split.rest(), explanation),
+            }
         }
         Action::Redirect { status, to } => {
             let to = fill(to, exchange);
@@ -237,6 +266,25 @@ fn copies(live: &Live, route: &Route) -> String {
     let Some(mirror) = &route.mirror else { return String::new() };
     let name = live.snapshot().service(mirror.service).map_or("", |s| &s.name);
     format!(", {}% copied to {name}", mirror.share * 100.0)
+}
+
+/// The service that is asked, and what for.
+fn lead_to_service(
+    live: &Live,
+    exchange: &Exchange,
+    service: ServiceId,
+    base: &str,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
+    let mut target = Vec::new();
+    match &exchange.translation {
+        Some(translation) => target.extend([base.as_bytes(), &translation.target].concat()),
+        None => exchange.route().rewrite.apply(&exchange.target, base, &mut target)?,
+    }
+    explanation.sent = Some(String::from_utf8_lossy(&target).into_owned());
+    let name = live.snapshot().service(service).map_or("", |s| &s.name);
+    explanation.leads_to = format!("service {name}{}", copies(live, exchange.route()));
+    Ok(())
 }
 
 /// The reply as the client would get it, as far as the gateway makes it.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use menshen_filters::Keep;
 use menshen_proxy::chain::Switch;
 use menshen_proxy::health::{Health, ServiceHealth};
+use menshen_proxy::split::GroupStats;
 use menshen_proxy::stats::{RouteStats, ServiceStats, StepStats, WorkerStats};
 use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{
@@ -129,6 +130,10 @@ pub struct Ground {
     pub sockets: Lasting<ListenerAddress, Sockets>,
     /// Counters of routes by name.
     pub routes: Lasting<Box<str>, RouteStats>,
+    /// Counters of groups by route and name.
+    pub groups: Lasting<(Box<str>, Box<str>), GroupStats>,
+    /// Shares of groups that grow by themselves.
+    pub rollouts: crate::rollout::Rollouts,
     /// Counters of services by name.
     pub services: Lasting<Box<str>, ServiceStats>,
     /// What is known of services by experience, by name.
@@ -178,6 +183,8 @@ impl Ground {
             keep: Keep::default(),
             sockets: Lasting::default(),
             routes: Lasting::default(),
+            groups: Lasting::default(),
+            rollouts: Default::default(),
             services: Lasting::default(),
             service_states: Lasting::default(),
             steps: Lasting::default(),
@@ -237,6 +244,9 @@ impl Ground {
         self.keep.sweep();
         self.sockets.sweep();
         self.routes.sweep();
+        // They hold the counters of their groups.
+        self.rollouts.sweep();
+        self.groups.sweep();
         self.services.sweep();
         self.service_states.sweep();
         self.steps.sweep();

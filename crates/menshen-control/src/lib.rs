@@ -23,6 +23,7 @@ pub mod load;
 pub mod metrics;
 pub mod publish;
 pub mod resolve;
+pub mod rollout;
 pub mod services;
 pub mod store;
 pub mod watch;

@@ -4,6 +4,7 @@
 mod discovery;
 mod mirror;
 mod overload;
+mod split;
 
 use std::collections::BTreeMap;
 use std::fmt::Error;
@@ -46,6 +47,7 @@ impl Collector for All {
         self.tls(&mut out)?;
         self.acme(&mut out)?;
         self.routes(&mut out)?;
+        self.split(&mut out)?;
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
         self.overload(&mut out)?;

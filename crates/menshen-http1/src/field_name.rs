@@ -58,6 +58,7 @@ const NAMES: [&str; COUNT] = [
     "x-forwarded-for",
     "x-original-host",
     "x-forwarded-uri",
+    "x-menshen-group",
     "content-encoding",
     "proxy-connection",
     "www-authenticate",
@@ -90,7 +91,7 @@ const NAMES: [&str; COUNT] = [
     "access-control-allow-credentials",
 ];
 
-const COUNT: usize = 80;
+const COUNT: usize = 81;
 
 /// A perfect hash of the names: the id whose name alone can be in a slot, or [`COUNT`] for none.
 const SLOTS: [u8; 1 << SLOT_BITS] = slots();
@@ -212,6 +213,7 @@ impl FieldName {
     pub const X_HTTP_METHOD: Self = id("x-http-method");
     pub const X_HTTP_METHOD_OVERRIDE: Self = id("x-http-method-override");
     pub const X_MENSHEN_MIRROR: Self = id("x-menshen-mirror");
+    pub const X_MENSHEN_GROUP: Self = id("x-menshen-group");
     pub const X_METHOD_OVERRIDE: Self = id("x-method-override");
     pub const X_ORIGINAL_HOST: Self = id("x-original-host");
     pub const X_ORIGINAL_URL: Self = id("x-original-url");

@@ -20,7 +20,7 @@ pub use note::{LineFields, LineNote, Lines};
 pub(crate) use passage::PassageLine;
 
 /// The standard members of a line, in order.
-pub const MEMBERS: [&str; 21] = [
+pub const MEMBERS: [&str; 22] = [
     "time",
     "client",
     "server-name",
@@ -30,6 +30,7 @@ pub const MEMBERS: [&str; 21] = [
     "path",
     "query",
     "route",
+    "group",
     "service",
     "endpoint",
     "attempts",
@@ -225,9 +226,8 @@ fn line(out: &mut Vec<u8>, format: &Format, exchange: &Exchange, route: &Route, 
     m.text("path", path);
     m.optional("query", exchange.target.query());
     m.text("route", route.name.as_bytes());
-    if let crate::snapshot::Action::Service { service, .. } = route.action
-        && let Some(service) = live.snapshot().service(service)
-    {
+    m.optional("group", exchange.group.as_ref().map(|membership| membership.group.name.as_bytes()));
+    if let Some(service) = exchange.led_to(route).and_then(|service| live.snapshot().service(service)) {
         m.text("service", service.name.as_bytes());
     }
     if let Some(endpoint) = &exchange.endpoint {

@@ -17,7 +17,8 @@ use crate::kept::Kept;
 use crate::notes::Notes;
 use crate::proxy_protocol::Addresses;
 use crate::serve::Pass;
-use crate::snapshot::{Route, RouteId};
+use crate::snapshot::{Action, Route, RouteId, ServiceId};
+use crate::split::Membership;
 use crate::target::Target;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;
@@ -173,6 +174,8 @@ pub struct Exchange {
     pub(crate) wants_new_connection: bool,
     /// That this request may be under way at its service.
     pub(crate) pass: Option<Box<Pass>>,
+    /// The group that it is in, if its route is split.
+    pub(crate) group: Option<Box<Membership>>,
     /// Request content that can be sent again.
     pub(crate) kept: Option<Box<Kept>>,
     /// A copy of it went to the mirror of its route.
@@ -214,6 +217,7 @@ impl Exchange {
             try_end: None,
             wants_new_connection: false,
             pass: None,
+            group: None,
             kept: None,
             is_mirrored: false,
             is_call: false,
@@ -251,6 +255,7 @@ impl Exchange {
         self.try_end = None;
         self.wants_new_connection = false;
         self.pass = None;
+        self.group = None;
         self.kept = None;
         self.is_mirrored = false;
         self.is_call = false;
@@ -312,6 +317,19 @@ impl Exchange {
     /// True when a copy of it went to the mirror of its route.
     pub(crate) fn was_mirrored(&self) -> bool {
         self.is_mirrored || self.kept.as_ref().is_some_and(|kept| kept.was_copied())
+    }
+
+    /// The service that the route led to, as far as it is known.
+    pub(crate) fn led_to(&self, route: &Route) -> Option<ServiceId> {
+        let action = match (&route.action, &self.group) {
+            (_, Some(membership)) => return Some(membership.group.service),
+            (Action::Split(split), None) => split.rest(),
+            (action, None) => action,
+        };
+        match action {
+            Action::Service { service, .. } => Some(*service),
+            _ => None,
+        }
     }
 
     /// The method and the target that the service is asked for, made in `scratch` where they are not the client's.

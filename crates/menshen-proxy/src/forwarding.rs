@@ -43,6 +43,7 @@ const IMPERSONATING: NameSet = FORWARDING.and(NameSet::of(&[
     FieldName::X_METHOD_OVERRIDE,
     FieldName::X_ENVOY_ORIGINAL_PATH,
     FieldName::X_MENSHEN_MIRROR,
+    FieldName::X_MENSHEN_GROUP,
 ]));
 
 /// End-to-end fields whose loss would change framing, routing or identity.

@@ -4,6 +4,7 @@ mod again;
 mod guard;
 mod hedge;
 mod mirror;
+mod split;
 mod twin;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::reply::Maker;
 use crate::retry::RetryPolicy;
 use crate::routes::{Found, Lookup};
 use crate::service::Service;
-use crate::snapshot::{Action, EncodedSlashes, HostPolicy, Route, RouteId, ServiceId};
+use crate::snapshot::{Action, EncodedSlashes, HostPolicy, RouteId, ServiceId};
 use crate::target::Target;
 use crate::template::Template;
 use crate::trace::Phase;
@@ -149,7 +150,7 @@ fn find_route(exchange: &mut Exchange, live: &Live) {
 async fn answer<D: Downstream>(exchange: &mut Exchange, client: &mut D, live: &Live, from: usize) -> Answer {
     let route = live.route(exchange.route);
     let outcome = match route.chain.pre(exchange, from).await {
-        Flow::Continue => act(exchange, client, live, route).await,
+        Flow::Continue => act(exchange, client, live, &route.action).await,
         Flow::Answer(reply) => Ok(Answer::made(reply)),
         Flow::Fail(failure) => Err(failure),
     };
@@ -190,13 +191,16 @@ async fn act<D: Downstream>(
     exchange: &mut Exchange,
     client: &mut D,
     live: &Live,
-    route: &Route,
+    action: &Action,
 ) -> Result<Answer, Failure> {
-    match &route.action {
+    match action {
         Action::Service { service, base } => {
             let Some(service) = live.snapshot().service(*service) else { return Err(Failure::NoEndpoint) };
-            call_service(exchange, client, live, service, base).await
+            let route = live.route(exchange.route);
+            let way = Way { service, host: &route.host, base, mirror: route.mirror.as_deref() };
+            call_service(exchange, client, live, way).await
         }
+        Action::Split(split) => Box::pin(split::act_by_group(exchange, client, live, split)).await,
         Action::Redirect { status, to } => Ok(Answer::made(redirect(exchange, *status, to).into())),
         Action::Respond(fixed) => Ok(Answer::made(fixed.to_reply(exchange).into())),
         Action::Forward { to } => forward(exchange, client, live, to).await,
@@ -210,9 +214,9 @@ async fn call_service<D: Downstream>(
     exchange: &mut Exchange,
     client: &mut D,
     live: &Live,
-    service: &Arc<Service>,
-    base: &str,
+    way: Way<'_>,
 ) -> Result<Answer, Failure> {
+    let service = way.service;
     limit_content(exchange, client)?;
     hold_content(exchange, client).await?;
     if service.is_guarded() {
@@ -223,7 +227,6 @@ async fn call_service<D: Downstream>(
     let route = live.route(exchange.route);
     let policy = &*route.retry;
     again::keep_content(exchange, policy);
-    let way = Way { service, host: &route.host, base, mirror: route.mirror.as_deref() };
     let result = try_endpoints(exchange, client, live, way, policy).await;
     if exchange.pass.is_some() {
         guard::report(exchange, service, &result);
@@ -473,5 +476,8 @@ fn done(exchange: &mut Exchange, live: &Live, finished: &Finished) {
     exchange.pass = None;
     let route = live.route(exchange.route);
     route.chain.done(exchange, finished);
+    if let Some(membership) = &exchange.group {
+        membership.count(live, exchange, finished);
+    }
     live.worker().ended(exchange, route, finished);
 }

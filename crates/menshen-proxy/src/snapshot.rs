@@ -18,6 +18,7 @@ use crate::retry::RetryPolicy;
 use crate::rewrite::Rewrite;
 use crate::routes::RouteTable;
 use crate::service::Service;
+use crate::split::Split;
 use crate::stats::RouteStats;
 use crate::tls::ServerTls;
 use crate::{Body, Exchange, Reply, grpc};
@@ -274,6 +275,8 @@ pub enum Action {
         /// A template for the path.
         to: crate::template::Template,
     },
+    /// To where the group of a request leads.
+    Split(Box<Split>),
     /// Nowhere: no route matched.
     NotFound,
 }

@@ -11,6 +11,7 @@ use menshen_control::discovery::eureka::registration::{self, Phase};
 use menshen_control::health;
 use menshen_control::publish::Publisher;
 use menshen_control::resolve;
+use menshen_control::rollout;
 use menshen_control::watch::Watch;
 use tokio::sync::mpsc;
 
@@ -55,6 +56,7 @@ pub(crate) fn start(
             let starting = shared.clone();
             tokio::spawn(async move { starting.tell_when_ready().await });
             tokio::spawn(resolve::run(shared.ground.clone()));
+            tokio::spawn(rollout::run(shared.ground.clone()));
             run(publisher, ordered, changed, sets_changed).await;
             checks.abort();
             // Others must not be told of a gateway that has ended.

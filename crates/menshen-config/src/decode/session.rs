@@ -89,7 +89,9 @@ impl<'n, 'p> Session<'n, 'p> {
     /// Notes a key that nobody asked for.
     pub(super) fn unknown_key(&self, at: Span, name: &str, node: &Node, known: &[&'static str]) {
         self.leave_out(address(node));
-        let hint = suggest::hint(name, known.iter().copied()).or_else(|| listed("known keys are", known));
+        let hint = suggest::hint(name, known.iter().copied())
+            .or_else(|| cut_off(name, node))
+            .or_else(|| listed("known keys are", known));
         let path = self.path();
         self.problems.borrow_mut().error(at, path, format!("unknown key `{name}`")).maybe_hint(hint);
     }
@@ -122,6 +124,12 @@ impl<'n, 'p> Session<'n, 'p> {
         }
         text.into()
     }
+}
+
+/// What follows a comma within `{ … }` looks like a key without a value.
+fn cut_off(name: &str, node: &Node) -> Option<String> {
+    let is_text = node.is_null() && name.contains(' ');
+    is_text.then(|| "a `,` ends a text within `{ … }`; put the whole text in quotes".to_owned())
 }
 
 /// A node is known by its address: the tree stays where it is while it is decoded.

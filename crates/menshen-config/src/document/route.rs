@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::host_name;
-use super::{CallTimeouts, Forwarded, Mirror, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Target};
+use super::{
+    CallTimeouts, Forwarded, Mirror, Prefix, Retry, RouteLimits, RoutePriority, RouteTest, Split, Target,
+};
 use crate::filter::FilterItem;
 use crate::matching::Match;
 use crate::one_or_many::OneOrMany;
@@ -46,6 +48,9 @@ pub struct Route {
     pub forwarded: Forwarded,
     /// Where it leads.
     pub to: Spanned<Target>,
+    /// Groups of requests that go elsewhere, or that the service is to tell apart.
+    #[serde(default)]
+    pub split: Option<Box<Split>>,
     /// Schemes that apply, one after the other, before `filters`.
     #[serde(default)]
     pub scheme: OneOrMany<Spanned<String>>,

@@ -33,6 +33,8 @@ pub struct Expect {
     pub status: Option<u16>,
     /// The route that the request takes.
     pub route: Option<String>,
+    /// The group that the request is in, if its route is split; `none` if it is in none or chance decides.
+    pub group: Option<String>,
     /// The target that the service gets to see.
     pub target: Option<String>,
     /// Header fields of the reply.
@@ -103,6 +105,8 @@ struct LongExpect {
     status: Option<u16>,
     /// The route that the request takes.
     route: Option<String>,
+    /// The group that the request is in, if its route is split; `none` if it is in none or chance decides.
+    group: Option<String>,
     /// The target that the service gets to see.
     target: Option<String>,
     /// Header fields of the reply.
@@ -166,7 +170,7 @@ impl<'de> Visitor<'de> for ExpectVisitor {
     type Value = Expect;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a status, or a map with `status`, `route`, `target` or `headers`")
+        f.write_str("a status, or a map with `status`, `route`, `group`, `target` or `headers`")
     }
 
     fn visit_i64<E: Error>(self, status: i64) -> Result<Expect, E> {
@@ -178,9 +182,9 @@ impl<'de> Visitor<'de> for ExpectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expect, A::Error> {
-        let LongExpect { status, route, target, headers } =
+        let LongExpect { status, route, group, target, headers } =
             LongExpect::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Expect { status, route, target, headers })
+        Ok(Expect { status, route, group, target, headers })
     }
 }
 

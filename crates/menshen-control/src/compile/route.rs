@@ -7,7 +7,7 @@ use menshen_config::document::{
     Route as Written, RouteHost, Target,
 };
 use menshen_config::node::{Key, Value};
-use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span};
+use menshen_config::{Document, Entry, FilterItem, Node, Path, Problems, Span, Spanned};
 use menshen_proxy::chain::Chain;
 use menshen_proxy::http1::{valid_name, valid_value};
 use menshen_proxy::mirror::Mirror;
@@ -15,11 +15,13 @@ use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::routes::{Entry as TableEntry, Share};
 use menshen_proxy::stats::RouteStats;
 use menshen_proxy::template::Template;
-use menshen_proxy::{Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, Rewrite, Route, RouteId};
+use menshen_proxy::{
+    Action, EncodedSlashes, FixedReply, GrpcStatus, HostPolicy, Rewrite, Route, RouteId, ServiceId,
+};
 
 use super::chain::{self, Built, Scope};
 use super::listener::Place;
-use super::{matching, mirror, overload, settings};
+use super::{matching, mirror, overload, settings, split};
 
 /// The listener a route is behind.
 pub(super) struct Behind<'a> {
@@ -41,6 +43,10 @@ pub(super) fn compile(
     let matcher = matching::route_match(&written.matches, &path, problems);
     let context = Context { path: &path, variables: &matcher.variables };
     let (action, service) = action(written, &context, place, problems)?;
+    let action = match written.split.as_deref() {
+        None => action,
+        Some(split) => split::compile(split, name, written, action, place, problems)?,
+    };
     let timeouts = settings::timeouts(
         [written.timeouts.as_deref(), service.and_then(|s| place.services.timeouts(s))],
         [&behind.listener.timeouts, &gateway.timeouts],
@@ -50,13 +56,10 @@ pub(super) fn compile(
         None => service.map_or_else(RetryPolicy::shared, |s| place.services.retry(s, problems)),
     };
     let priority = written.priority.as_deref().map(|p| overload::priority(p, &path, problems));
-    let own_host = match written.host.as_ref().map(|h| &h.value) {
-        Some(RouteHost::Keep) => Some(HostPolicy::Keep),
-        Some(RouteHost::Name(name)) => Some(HostPolicy::Name(name.clone())),
-        Some(RouteHost::Service) | None => None,
-    };
-    let mirror = mirror(written, own_host.clone(), service.is_some(), &path, place, problems);
-    let host = own_host.or_else(|| service.map(|s| place.services.host(s))).unwrap_or_default();
+    let mirror = mirror(written, said_host(written), service.is_some(), &path, place, problems);
+    let host = service
+        .map(|service| host(written, service, place))
+        .unwrap_or_else(|| said_host(written).unwrap_or_default());
     let route = Route {
         chain: route_chain(name, written, &matcher.variables, behind, place, problems),
         name: name.into(),
@@ -116,6 +119,44 @@ fn trailers(written: &Written, path: &Path, problems: &mut Problems) -> Box<[Box
     written.trailers.iter().map(|t| t.value.as_str().into()).collect()
 }
 
+/// The Host that the route itself gives to its service.
+fn said_host(written: &Written) -> Option<HostPolicy> {
+    match &written.host.as_ref()?.value {
+        RouteHost::Keep => Some(HostPolicy::Keep),
+        RouteHost::Name(name) => Some(HostPolicy::Name(name.clone())),
+        RouteHost::Service => None,
+    }
+}
+
+/// The Host that a service sees on this route.
+pub(super) fn host(written: &Written, service: ServiceId, place: &Place<'_, '_>) -> HostPolicy {
+    said_host(written).unwrap_or_else(|| place.services.host(service))
+}
+
+/// The service that a target names, and what is put in front of the path there. Nothing for other targets.
+pub(super) fn service(
+    target: &Spanned<Target>,
+    path: &Path,
+    place: &mut Place<'_, '_>,
+    problems: &mut Problems,
+) -> Option<(ServiceId, Box<str>)> {
+    match &target.value {
+        Target::Service(name) => {
+            let Some(service) = place.services.number(name) else {
+                // A service that was written, but not well, has its own problem.
+                if !place.document.services.declares(name) {
+                    let hint = menshen_config::hint(name, place.document.services.names());
+                    problems.error(target.span, path, format!("no service named `{name}`")).maybe_hint(hint);
+                }
+                return None;
+            };
+            Some((service, place.services.base(service).into()))
+        }
+        Target::Url(url) => Some((place.services.at_url(url, target.span), url.base.clone())),
+        Target::Forward(_) | Target::Redirect(_) | Target::Respond(_) => None,
+    }
+}
+
 struct Context<'a> {
     path: &'a Path,
     variables: &'a [Box<str>],
@@ -126,7 +167,7 @@ fn action(
     context: &Context<'_>,
     place: &mut Place<'_, '_>,
     problems: &mut Problems,
-) -> Option<(Action, Option<menshen_proxy::ServiceId>)> {
+) -> Option<(Action, Option<ServiceId>)> {
     let to = || context.path.key("to");
     let at = written.to.span;
     let mut template = |text: &str| match Template::parse(text, Some(context.variables)) {
@@ -137,21 +178,9 @@ fn action(
         }
     };
     Some(match &written.to.value {
-        Target::Service(name) => {
-            let Some(service) = place.services.number(name) else {
-                // A service that was written, but not well, has its own problem.
-                if !place.document.services.declares(name) {
-                    let hint = menshen_config::hint(name, place.document.services.names());
-                    problems.error(at, to(), format!("no service named `{name}`")).maybe_hint(hint);
-                }
-                return None;
-            };
-            let base = place.services.base(service).into();
+        Target::Service(_) | Target::Url(_) => {
+            let (service, base) = service(&written.to, &to(), place, problems)?;
             (Action::Service { service, base }, Some(service))
-        }
-        Target::Url(url) => {
-            let service = place.services.at_url(url, at);
-            (Action::Service { service, base: url.base.clone() }, Some(service))
         }
         Target::Forward(path) => (Action::Forward { to: template(path)? }, None),
         Target::Redirect(Redirect { to, status }) => {

@@ -7,8 +7,9 @@ use menshen_http1::FieldName;
 
 use super::hash::{identity, mix};
 use crate::condition::cookie_values;
+use crate::cookie::Cookie;
 use crate::endpoint::Endpoint;
-use crate::{Exchange, Reply, Scheme};
+use crate::{Exchange, Reply};
 
 /// By which cookie clients stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +39,12 @@ impl Sticky {
         if self.asked(exchange) == Some(token) {
             return;
         }
-        let mut cookie = format!("{}={token:016x}; Path=/; HttpOnly; SameSite=Lax", self.cookie);
-        if let Some(ttl) = self.ttl {
-            cookie.push_str(&format!("; Max-Age={}", ttl.as_secs()));
-        }
-        if exchange.client.scheme == Scheme::Https {
-            cookie.push_str("; Secure");
-        }
+        let cookie = Cookie {
+            name: &self.cookie,
+            value: &format!("{token:016x}"),
+            max_age: self.ttl.map(|ttl| ttl.as_secs()),
+        };
+        let cookie = cookie.to_text(exchange.client.scheme);
         reply.head.fields.append(FieldName::SET_COOKIE, cookie.as_bytes());
     }
 }

@@ -63,6 +63,13 @@ fn print(e: &Explanation) {
     for (id, phases, remarks) in &e.steps {
         println!("  {id:<24} {phases:<16} {remarks}");
     }
+    if let Some(group) = &e.group {
+        println!("groups");
+        for (name, who, to) in &e.groups {
+            println!("  {name:<24} {who:<24} {to}");
+        }
+        println!("group      {group}: {}", e.because);
+    }
     println!("leads to   {}", e.leads_to);
     if let Some(sent) = &e.sent {
         println!("sent as    {sent}");

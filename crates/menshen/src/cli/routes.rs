@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use menshen_config::Document;
-use menshen_config::document::{Route, Target};
+use menshen_config::Spanned;
+use menshen_config::document::{Route, Split, SplitGroup, Target};
 use menshen_config::matching::{HostPattern, Match, PathPattern, Segment};
 
 use super::{Where, look_at_good};
@@ -77,18 +78,35 @@ fn also(m: &Match) -> Vec<String> {
     list
 }
 
+fn target(to: &Target) -> String {
+    match to {
+        Target::Service(name) => name.to_string(),
+        Target::Url(url) => url.to_string(),
+        Target::Forward(path) => format!("forward:{path}"),
+        Target::Redirect(redirect) => format!("redirect {}", redirect.to),
+        Target::Respond(respond) => format!("respond {}", respond.status.unwrap_or(200)),
+    }
+}
+
+/// The groups of a split: who is in them and where they lead.
+fn groups(split: &Split) -> String {
+    let group = |(name, group): (&String, &Spanned<SplitGroup>)| {
+        let share = group.share.as_ref().map(|share| format!("{} ", share.value));
+        format!("{name}: {}to {}", share.unwrap_or_default(), target(&group.to.value))
+    };
+    split.groups.iter().map(group).collect::<Vec<_>>().join("; ")
+}
+
 fn row(name: &str, route: &Route, document: &Document) -> [String; 6] {
     let list =
         |items: Vec<String>, none: &str| if items.is_empty() { none.to_owned() } else { items.join(" ") };
     let m = &route.matches;
     let schemes = route.scheme.iter().filter_map(|s| document.schemes.get(&s.value));
     let filters = route.filters.len() + schemes.map(|s| s.0.len()).sum::<usize>();
-    let to = match &route.to.value {
-        Target::Service(name) => name.to_string(),
-        Target::Url(url) => url.to_string(),
-        Target::Forward(path) => format!("forward:{path}"),
-        Target::Redirect(redirect) => format!("redirect {}", redirect.to),
-        Target::Respond(respond) => format!("respond {}", respond.status.unwrap_or(200)),
+    let to = target(&route.to.value);
+    let to = match &route.split {
+        None => to,
+        Some(split) => format!("{to}; {}", groups(split)),
     };
     let to = match &route.mirror {
         Some(mirror) => {

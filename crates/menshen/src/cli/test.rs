@@ -73,6 +73,7 @@ fn check(test: &RouteTest, explainer: &Explainer, listener: Option<String>) -> R
     };
     compare("status", expect.status.map(|s| s.to_string()), seen.status.to_string());
     compare("route", expect.route.clone(), seen.route.clone().unwrap_or_else(|| "none".to_owned()));
+    compare("group", expect.group.clone(), seen.group.clone().unwrap_or_else(|| "none".to_owned()));
     compare("target", expect.target.clone(), seen.sent.clone().unwrap_or_else(|| "nothing".to_owned()));
     for (name, wanted) in &expect.headers {
         if !field_passes(&seen, name, wanted) {
