@@ -32,7 +32,8 @@ pub struct SplitGroup {
     /// Who may be in it. Default: everybody.
     #[serde(default)]
     pub when: Option<Spanned<Match>>,
-    /// How many are in it. Default: all who match `when`.
+    /// How many are in it: `5%`, or `from 1% to 50% over 2h`, either one with `, stop if 5xx > 1%` behind it if it is to end when
+    /// replies are bad. Default: all who match `when`.
     #[serde(default)]
     pub share: Option<Spanned<GroupShare>>,
 }
