@@ -5,15 +5,8 @@ use std::sync::Arc;
 
 use menshen_config::{Problems, Source};
 use menshen_proxy::chain::{Chain, Step, Switch};
-use menshen_proxy::condition::Condition;
-use menshen_proxy::http1::{HeadLimits, Underscores};
-use menshen_proxy::routes::RouteTable;
-use menshen_proxy::stats::{RouteStats, StepStats};
-use menshen_proxy::{
-    Action, Body, Client, ClientTimeouts, EncodedSlashes, Exchange, Failure, Flow, HostPolicy, Listener,
-    ListenerAddress, ListenerLimits, Live, Recovery, Reply, Rewrite, Route, ServiceId, Snapshot, Sockets,
-    Timeouts, UnixAccess,
-};
+use menshen_proxy::stats::StepStats;
+use menshen_proxy::{Body, Client, Exchange, Failure, Flow, Live, Recovery, Reply, ServiceId};
 
 use crate::{Keep, Setup, find};
 
@@ -44,38 +37,7 @@ impl Try {
     }
 
     fn of(chain: Chain) -> Self {
-        let route = Route {
-            name: "test".into(),
-            variables: Box::default(),
-            condition: Condition::default(),
-            action: Action::NotFound,
-            rewrite: Rewrite::default(),
-            host: HostPolicy::default(),
-            forwarding: Default::default(),
-            chain: Arc::new(chain),
-            timeouts: Timeouts::default(),
-            body_limit: u64::MAX,
-            encoded_slashes: EncodedSlashes::default(),
-            retry: menshen_proxy::retry::RetryPolicy::shared(),
-            priority: menshen_proxy::RoutePriority::default(),
-            trailers: Box::default(),
-            mirror: None,
-            stats: Arc::new(RouteStats::new(1)),
-        };
-        let listener = Listener {
-            name: "test".into(),
-            sockets: Arc::new(Sockets::unbound(ListenerAddress::Tcp(([127, 0, 0, 1], 8001).into()))),
-            access: UnixAccess::default(),
-            tls: None,
-            head: HeadLimits::default(),
-            underscores: Underscores::default(),
-            limits: ListenerLimits::default(),
-            timeouts: ClientTimeouts::default(),
-            introducers: Box::default(),
-            trusted_proxies: Box::default(),
-            routes: RouteTable::only(route),
-        };
-        let live = Live::detached(Arc::new(Snapshot::empty()), Arc::new(listener));
+        let live = Live::alone(chain);
         Self { exchange: Exchange::new(live.clone()), live, reply: None }
     }
 

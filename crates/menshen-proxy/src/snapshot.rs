@@ -1,5 +1,6 @@
 //! The compiled configuration: immutable, shared by all workers, swapped whole.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::challenges::Challenges;
 use crate::concurrency::Priority;
 use crate::condition::Condition;
 use crate::grpc::GrpcStatus;
-use crate::listener::{Sockets, UnixAccess};
+use crate::listener::{ListenerAddress, Sockets, UnixAccess};
 use crate::mirror::Mirror;
 use crate::retry::RetryPolicy;
 use crate::rewrite::Rewrite;
@@ -110,6 +111,26 @@ pub struct Listener {
     pub trusted_proxies: Box<[IpNet]>,
     /// The routes behind it.
     pub routes: RouteTable,
+}
+
+impl Listener {
+    /// A listener without a socket, with the defaults: for tests.
+    pub(crate) fn unbound(name: Box<str>, routes: RouteTable) -> Self {
+        let nowhere = ListenerAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8001)));
+        Self {
+            name,
+            sockets: Arc::new(Sockets::unbound(nowhere)),
+            access: UnixAccess::default(),
+            tls: None,
+            head: HeadLimits::default(),
+            underscores: Underscores::default(),
+            limits: ListenerLimits::default(),
+            timeouts: ClientTimeouts::default(),
+            introducers: Box::default(),
+            trusted_proxies: Box::default(),
+            routes,
+        }
+    }
 }
 
 /// Limits of a listener.
@@ -222,6 +243,30 @@ pub struct Route {
     pub mirror: Option<Box<Mirror>>,
     /// Its counters.
     pub stats: Arc<RouteStats>,
+}
+
+impl Route {
+    /// A route that leads nowhere, which changes nothing and refuses nothing: what others say only in part.
+    pub fn to_nowhere(name: Box<str>, chain: Arc<Chain>, stats: Arc<RouteStats>) -> Self {
+        Self {
+            name,
+            variables: Box::default(),
+            condition: Condition::default(),
+            action: Action::NotFound,
+            rewrite: Rewrite::default(),
+            host: HostPolicy::default(),
+            chain,
+            forwarding: Forwarding::default(),
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::shared(),
+            priority: RoutePriority::default(),
+            body_limit: u64::MAX,
+            encoded_slashes: EncodedSlashes::default(),
+            trailers: Box::default(),
+            mirror: None,
+            stats,
+        }
+    }
 }
 
 /// The priority of a route's requests.

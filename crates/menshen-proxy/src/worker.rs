@@ -19,13 +19,15 @@ use tokio::sync::{Notify, watch};
 use crate::accept;
 use crate::access_log::{AccessLog, LogEnds};
 use crate::buffer::Buffers;
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::concurrency::queue::Queues;
 use crate::condition::UnixSeconds;
 use crate::listener::{ListenerAddress, Sockets};
 use crate::pool::Pools;
+use crate::routes::RouteTable;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
-use crate::stats::WorkerStats;
+use crate::stats::{RouteStats, WorkerStats};
 use crate::timers::Timers;
 use crate::{Exchange, Finished, wait};
 use spare::Spare;
@@ -164,6 +166,13 @@ impl Live {
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.worker
+    }
+
+    /// A gateway without a network whose only route leads nowhere, behind these filters: for tests.
+    pub fn alone(chain: Chain) -> Rc<Self> {
+        let route = Route::to_nowhere("test".into(), Arc::new(chain), Arc::new(RouteStats::new(1)));
+        let listener = Listener::unbound("test".into(), RouteTable::only(route));
+        Self::detached(Arc::new(Snapshot::empty()), Arc::new(listener))
     }
 
     /// A view outside of a running worker, for tests of filters and for `menshen explain`.

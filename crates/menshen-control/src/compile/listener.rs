@@ -6,12 +6,10 @@ use menshen_config::document::{
     Listener as Written, Route as WrittenRoute, Underscores as WrittenUnderscores,
 };
 use menshen_config::{Document, Entry, Path, Problems};
-use menshen_proxy::condition::Condition;
 use menshen_proxy::http1::{MAX_FIELDS, Underscores};
-use menshen_proxy::retry::RetryPolicy;
 use menshen_proxy::routes::{Conflict, ConflictKind, RouteTable};
 use menshen_proxy::stats::RouteStats;
-use menshen_proxy::{Action, EncodedSlashes, HostPolicy, Listener, Rewrite, Route, RouteId, RoutePriority};
+use menshen_proxy::{EncodedSlashes, Listener, Route, RouteId};
 
 use super::chain::{self, Builder, Built, Scope};
 use super::service::Services;
@@ -161,22 +159,11 @@ fn fallback(
     place: &Place<'_, '_>,
 ) -> Route {
     let name: Box<str> = format!("({name})").into();
+    let stats = place.ground.routes.get(name.clone(), || RouteStats::new(place.ground.workers));
     Route {
-        stats: place.ground.routes.get(name.clone(), || RouteStats::new(place.ground.workers)),
-        name,
-        variables: Box::default(),
-        condition: Condition::default(),
-        action: Action::NotFound,
-        rewrite: Rewrite::default(),
-        host: HostPolicy::default(),
-        chain: chain.clone(),
-        forwarding: menshen_proxy::Forwarding::default(),
         timeouts: settings::timeouts([None, None], [&written.timeouts, &place.document.gateway.timeouts]),
         body_limit: 0,
         encoded_slashes: EncodedSlashes::Allow,
-        retry: RetryPolicy::shared(),
-        priority: RoutePriority::default(),
-        trailers: Box::default(),
-        mirror: None,
+        ..Route::to_nowhere(name, chain.clone(), stats)
     }
 }

@@ -4,58 +4,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use menshen_http1::{HeadLimits, Underscores};
-
 use super::{Balance, Key, Method, Settings, Sticky};
 use crate::chain::Chain;
-use crate::condition::Condition;
 use crate::endpoint::{Endpoint, EndpointAddress, EndpointState, HttpVersion};
 use crate::health::{Eject, ErrorShare, Health, Outcome, ServiceHealth};
-use crate::routes::RouteTable;
 use crate::service::Service;
-use crate::snapshot::{
-    Action, ClientTimeouts, EncodedSlashes, HostPolicy, Listener, ListenerLimits, Route, Snapshot, Timeouts,
-};
-use crate::stats::{RouteStats, ServiceStats};
+use crate::snapshot::HostPolicy;
+use crate::stats::ServiceStats;
 use crate::worker::Live;
-use crate::{Client, Exchange, Failure, ListenerAddress, Presence, Reply, Rewrite, Sockets, UnixAccess};
+use crate::{Client, Exchange, Failure, Presence, Reply};
 
 const SECOND: u64 = 1_000_000;
 
 /// A gateway without a network.
 pub(crate) fn live() -> Rc<Live> {
-    let route = Route {
-        name: "test".into(),
-        variables: Box::default(),
-        condition: Condition::default(),
-        action: Action::NotFound,
-        rewrite: Rewrite::default(),
-        host: HostPolicy::default(),
-        forwarding: Default::default(),
-        chain: Arc::new(Chain::new(Vec::new(), 0)),
-        timeouts: Timeouts::default(),
-        body_limit: u64::MAX,
-        encoded_slashes: EncodedSlashes::default(),
-        retry: crate::retry::RetryPolicy::shared(),
-        priority: crate::RoutePriority::default(),
-        trailers: Box::default(),
-        mirror: None,
-        stats: Arc::new(RouteStats::new(1)),
-    };
-    let listener = Listener {
-        name: "test".into(),
-        sockets: Arc::new(Sockets::unbound(ListenerAddress::Tcp(([127, 0, 0, 1], 8001).into()))),
-        access: UnixAccess::default(),
-        tls: None,
-        head: HeadLimits::default(),
-        underscores: Underscores::default(),
-        limits: ListenerLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        introducers: Box::default(),
-        trusted_proxies: Box::default(),
-        routes: RouteTable::only(route),
-    };
-    Live::detached(Arc::new(Snapshot::empty()), Arc::new(listener))
+    Live::alone(Chain::new(Vec::new(), 0))
 }
 
 /// An endpoint where nobody is.
