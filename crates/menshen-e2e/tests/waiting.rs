@@ -104,6 +104,21 @@ fn an_answer_that_waits_for_a_window_costs_little() {
 }
 
 #[test]
+fn an_answer_of_a_service_that_speaks_http2_costs_what_is_offered_to_who_takes_nothing() {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (origin, asked, go_on) = service();
+    let (back, _idle) = warm(&origin, &asked, &go_on);
+    let services = format!("services: {{ back: {{ protocol: h2c, endpoints: ['{}'] }} }}", back.address());
+    let routes = "routes: { all: { match: /**, to: back } }";
+    let gateway = TestGateway::start(&format!("{services}\n{routes}"), &[]);
+    let _first = taking(&gateway, 1);
+    let before = resident();
+    let _second = taking(&gateway, 1);
+    let cost = resident().saturating_sub(before) / u64::from(STREAMS);
+    assert!(cost < 80, "{cost} KiB for an answer of which a byte is taken, in two gateways");
+}
+
+#[test]
 fn all_answers_of_a_connection_that_is_not_read_cost_a_bounded_amount() {
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (origin, asked, go_on) = service();
