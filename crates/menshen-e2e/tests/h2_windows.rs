@@ -48,6 +48,12 @@ fn take(client: &mut H2, stream: u32, window: usize, steps: &[usize]) -> Vec<u8>
     }
 }
 
+/// A gateway that speaks HTTP/2 to another one.
+fn in_front_of(back: &TestGateway) -> TestGateway {
+    let services = format!("services: {{ back: {{ protocol: h2c, endpoints: ['{}'] }} }}", back.address());
+    TestGateway::start(&format!("{services}\nroutes: {{ all: {{ match: /**, to: back }} }}"), &[])
+}
+
 #[test]
 fn an_answer_arrives_whole_however_its_window_opens() {
     let whole = content(300_000);
@@ -57,6 +63,7 @@ fn an_answer_arrives_whole_however_its_window_opens() {
         let sent = response(&whole[..length], chunk, "");
         let origin = Origin::answering(move |_| sent.clone());
         let gateway = TestGateway::in_front_of(&origin);
+        let front = in_front_of(&gateway);
         for (window, steps) in [
             (1, &[1, 2047, 2048, 2049, 40_000][..]),
             (1, &[7, 100_000]),
@@ -64,10 +71,13 @@ fn an_answer_arrives_whole_however_its_window_opens() {
             (65_535, &[1, 16_384, 32_769]),
             (250_000, &[200_000]),
         ] {
-            let mut client = H2::connect(gateway.address(), &[(WINDOW, window)]);
-            client.window(0, 0x7000_0000).get(1, "/");
-            let came = take(&mut client, 1, window as usize, steps);
-            assert!(came == whole[..length], "chunks of {chunk:?}, a window of {window}, then {steps:?}");
+            for (service, gateway) in [("HTTP/1.1", &gateway), ("HTTP/2", &front)] {
+                let mut client = H2::connect(gateway.address(), &[(WINDOW, window)]);
+                client.window(0, 0x7000_0000).get(1, "/");
+                let came = take(&mut client, 1, window as usize, steps);
+                let how = format!("{service}, chunks of {chunk:?}, a window of {window}, then {steps:?}");
+                assert!(came == whole[..length], "{how}");
+            }
         }
         assert_eq!(
             origin.connections(),

@@ -9,6 +9,9 @@ use crate::{Code, Connection, Lane, Role};
 /// Above this many bytes that wait to be written no more content is taken.
 const HIGH_WATER: usize = 64 * 1024;
 
+/// The most that may be allowed to be on its way on a stream.
+const MAX_ALLOWANCE: u32 = 1 << 30;
+
 /// Whether something is the last of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -47,6 +50,7 @@ impl<L: Lane> Connection<L> {
             receive_window: i64::from(self.offer.stream_window),
             held: 0,
             used: 0,
+            allowance: self.offer.stream_window,
             turn: Turn::None,
             has_head: false,
             lane,
@@ -210,7 +214,16 @@ impl<L: Lane> Connection<L> {
         }
     }
 
-    /// Content was used: the peer may send as much more.
+    /// As soon as some of what was offered is used, so much may be on its way on a stream; never less than was offered.
+    pub fn allow(&mut self, id: u32, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(MAX_ALLOWANCE);
+        let least = self.offer.stream_window;
+        if let Some(stream) = self.streams.get(id) {
+            stream.allowance = bytes.max(least);
+        }
+    }
+
+    /// Content was used: the peer may send as much more, within what is allowed.
     pub fn used(&mut self, id: u32, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let half = (self.offer.stream_window / 2).max(1);
@@ -219,10 +232,12 @@ impl<L: Lane> Connection<L> {
         let bytes = bytes.min(stream.held);
         stream.held -= bytes;
         stream.used = stream.used.saturating_add(bytes);
-        if stream.used >= half && stream.inward == Side::Open {
-            let used = std::mem::take(&mut stream.used);
-            stream.receive_window += i64::from(used);
-            frame::window_update(&mut self.out, id, used);
+        let due = i64::from(stream.allowance) - stream.receive_window - i64::from(stream.held);
+        let is_worth_it = stream.used >= half && due >= i64::from(stream.allowance / 2).max(1);
+        if is_worth_it && stream.inward == Side::Open {
+            stream.used = 0;
+            stream.receive_window += due;
+            frame::window_update(&mut self.out, id, u32::try_from(due).unwrap_or(0));
         }
         self.used_of_all(bytes);
     }

@@ -51,6 +51,8 @@ pub(crate) struct Stream<L> {
     pub(crate) held: u32,
     /// Content that was used, for which the peer has no window update yet.
     pub(crate) used: u32,
+    /// Content that may be on its way to whoever uses it: what the peer may send, and what is held.
+    pub(crate) allowance: u32,
     pub(crate) turn: Turn,
     /// The final head of a response has come.
     pub(crate) has_head: bool,

@@ -97,6 +97,25 @@ fn content_is_credited_once_when_half_a_window_of_it_was_used() {
 }
 
 #[test]
+fn a_stream_that_is_allowed_more_gets_it_once_it_uses_what_it_has() {
+    let (mut server, mut log) = server(&[1]);
+    let half = OFFER.stream_window as usize / 2;
+    server.allow(1, 80_000);
+    assert_eq!(updates(&mut server), [], "who gets little is told nothing");
+    receive(&mut server, &mut log, &frame(kind::DATA, 0, 1, &[0; MAX_PAYLOAD]).repeat(3)).unwrap();
+    server.used(1, half);
+    let more = (80_000 - 65_535 + half) as u32;
+    assert_eq!(updates(&mut server), [(1, more)]);
+    server.allow(1, 0);
+    server.used(1, 3 * MAX_PAYLOAD - half);
+    assert_eq!(updates(&mut server), [], "65535 are offered still, and more than half of them may come");
+    receive(&mut server, &mut log, &frame(kind::DATA, 0, 1, &[0; MAX_PAYLOAD]).repeat(2)).unwrap();
+    server.used(1, 2 * MAX_PAYLOAD);
+    let open = 80_000 - 3 * MAX_PAYLOAD + half - 2 * MAX_PAYLOAD;
+    assert_eq!(updates(&mut server).first(), Some(&(1, (65_535 - open) as u32)));
+}
+
+#[test]
 fn padding_counts_and_is_used_at_once() {
     let (mut server, mut log) = server(&[1]);
     let padded = [&[255][..], &[b'x'; 100], &[0; 255]].concat();

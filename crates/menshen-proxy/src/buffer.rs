@@ -203,7 +203,7 @@ impl Buffers {
         self.give(std::mem::replace(buffer, other));
     }
 
-    /// Moves what waits into as little memory as there is for it. Once that is used, the buffer gets some of its own
+    /// Moves what waits into as little memory as there is for it and a byte more: a full buffer reads nothing. Once that is used, the buffer gets some of its own
     /// size again.
     pub(crate) fn settle(&self, buffer: &mut Buffer) {
         let (len, size) = (buffer.len(), buffer.size);
@@ -211,7 +211,7 @@ impl Buffers {
             return self.reclaim(buffer);
         }
         let mut smaller = [Size::Little, Size::Small, Size::Medium].into_iter();
-        let fits = |smaller: &Size| (len..buffer.memory.len()).contains(&smaller.bytes());
+        let fits = |smaller: &Size| (len + 1..buffer.memory.len()).contains(&smaller.bytes());
         if let Some(smaller) = smaller.find(fits) {
             self.exchange(buffer, smaller);
             buffer.size = size;
@@ -294,6 +294,18 @@ mod tests {
         buffers.lend(&mut b);
         assert_eq!((b.memory.len(), buffers.large_lent.get()), (Size::LARGE, 1));
         assert_eq!((buffers.little.borrow().len(), buffers.medium.borrow().len()), (1, 1));
+    }
+
+    #[test]
+    fn what_waits_leaves_room_for_what_follows() {
+        let buffers = Buffers::default();
+        for len in [1, Size::LITTLE - 1, Size::LITTLE, Size::LITTLE + 1, Size::SMALL - 1] {
+            let mut b = buffers.take(Size::Small);
+            put(&mut b, &vec![1; len]);
+            buffers.settle(&mut b);
+            assert!(!b.is_full() && !b.room().is_empty(), "{len}");
+            assert_eq!(b.len(), len);
+        }
     }
 
     #[test]

@@ -115,8 +115,7 @@ impl Call {
     pub(crate) fn set_appetite(&mut self, bytes: usize) {
         match self {
             Self::H1(call) => call.set_appetite(bytes),
-            // What comes is bounded by the windows of the connection, which many calls share.
-            Self::H2(_) => {}
+            Self::H2(call) => call.set_appetite(bytes),
         }
     }
 
@@ -124,7 +123,7 @@ impl Call {
     pub(crate) fn settle(&mut self) {
         match self {
             Self::H1(call) => call.settle(),
-            Self::H2(_) => {}
+            Self::H2(call) => call.settle(),
         }
     }
 

@@ -147,6 +147,16 @@ impl AtHand {
         n
     }
 
+    /// What is left moves into as little memory as it needs, if that is worth it.
+    pub(super) fn settle(&mut self) {
+        let left = self.content.len() - self.at;
+        if self.content.capacity() > 2 * left {
+            self.content.drain(..self.at);
+            self.content.shrink_to_fit();
+            self.at = 0;
+        }
+    }
+
     /// Takes what has come, if nothing is left of what came before. Ready with true when there is content, with false at
     /// its end.
     pub(super) fn poll_fill(&mut self, cx: &Context<'_>, inbox: &mut Inbox) -> Poll<bool> {

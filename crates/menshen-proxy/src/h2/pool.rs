@@ -24,14 +24,16 @@ use crate::worker::Worker;
 
 /// Requests on one connection, where the service allows more.
 const MOST_STREAMS: usize = 100;
-/// Bytes of one response that wait for its client.
-const STREAM_WINDOW: u32 = 128 * 1024;
+/// Bytes of one response that wait for its client, as long as that takes nothing.
+const STREAM_WINDOW: u32 = 32 * 1024;
+/// The same once it does.
+pub(super) const MOST_AHEAD: usize = 128 * 1024;
 /// What a service may do. It opens no streams.
 const OFFER: Offer = Offer {
     streams: 0,
     stream_window: STREAM_WINDOW,
     // Clients that take nothing must not shut the window for the others.
-    connection_window: MOST_STREAMS as u32 * STREAM_WINDOW,
+    connection_window: (MOST_STREAMS * MOST_AHEAD) as u32,
     head: response_reader::HEAD as u32,
     block: 2 * response_reader::HEAD,
     table: 4096,

@@ -10,7 +10,7 @@ use menshen_http2::{Code, End};
 
 use super::block;
 use super::link::{AtHand, room};
-use super::pool::{Place, Way};
+use super::pool::{MOST_AHEAD, Place, Way};
 use super::response_reader::PendingResponse;
 use crate::call::{Aim, Carrier, MAX_INTERIM, UnderWay, outgoing};
 use crate::connect::{connect, within};
@@ -109,6 +109,7 @@ impl H2Call {
                 Came::Final(final_head) => {
                     self.body_ended |= final_head.framing == ResponseFraming::None;
                     *head = final_head;
+                    self.set_appetite(client.appetite());
                     self.look();
                     return Ok(());
                 }
@@ -247,6 +248,16 @@ impl H2Call {
             Poll::Pending if response.reset.is_some() => Poll::Ready(Err(Failure::ServiceTruncated)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// The client would take so many bytes now: the service may send that much ahead.
+    pub(crate) fn set_appetite(&mut self, bytes: usize) {
+        self.place.link().core().allow(self.id, bytes.min(MOST_AHEAD));
+    }
+
+    /// What is at hand waits in as little memory as it needs.
+    pub(crate) fn settle(&mut self) {
+        self.at_hand.settle();
     }
 
     /// The response content at hand.
