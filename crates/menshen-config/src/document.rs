@@ -45,7 +45,7 @@ pub use overload::{
 };
 pub use registries::{
     Consul, ConsulChecks, ConsulQuery, Dns, Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery,
-    EurekaRegistration, EurekaStatus, Registries, RegistryUrl,
+    EurekaRegistration, EurekaStatus, NamePattern, Registries, RegistryRoutes, RegistryUrl,
 };
 pub use retry::{BackOff, GrpcStatus, Retry, RetryBudget, RetryOn};
 pub use route::{EncodedSlashes, QueryEdit, Rewrite, Route, RouteHost};

@@ -17,6 +17,7 @@ mod sockets;
 mod split;
 mod tls;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) use tls::{provider, system_roots};
@@ -28,6 +29,7 @@ use crate::Ground;
 use crate::acme::Plan;
 use crate::discovery;
 use crate::discovery::eureka::registration::Registration;
+use crate::generated::{self, Generated};
 use service::Services;
 
 /// A linear-time pattern that must match from start to end.
@@ -61,8 +63,29 @@ pub struct Compiled {
     pub discovery: Arc<discovery::Plan>,
     /// What is said of this gateway to others.
     pub registration: Option<Registration>,
+    /// The routes that were made of what registries list.
+    pub generated: Option<Generated>,
     /// The services as documents, to compile their endpoints anew.
     pub(crate) plans: Services,
+}
+
+/// The document with the routes that are made of what registries list, as far as that is known; what became of the listed services, if there
+/// are to be such routes.
+pub fn with_generated<'a>(
+    document: &'a Document,
+    ground: &Ground,
+    problems: &mut Problems,
+) -> (Cow<'a, Document>, Option<Generated>) {
+    let wanted = discovery::lists(document, ground);
+    if wanted.is_empty() {
+        return (Cow::Borrowed(document), None);
+    }
+    let known = wanted.iter().filter_map(|(registry, wanted)| {
+        let list = ground.discovery.list(*registry, wanted)?;
+        Some((*registry, list))
+    });
+    let (document, generated) = generated::expand(document, &known.collect(), problems);
+    (document, Some(generated))
 }
 
 /// Compiles a document. All problems are added to `problems`; with an error among them there is no result.
@@ -73,6 +96,8 @@ pub fn compile(
     problems: &mut Problems,
 ) -> Option<Compiled> {
     ground.files.forget();
+    let (document, generated) = with_generated(document, ground, problems);
+    let document = &*document;
     let mut services = Services::of(document);
     let gateway = settings::gateway(document, ground, problems);
     let acme = acme::compile(document, ground, purpose, problems);
@@ -116,6 +141,7 @@ pub fn compile(
         acme: acme.map(Arc::new),
         discovery: Arc::new(discovery),
         registration,
+        generated,
         plans: services,
     })
 }

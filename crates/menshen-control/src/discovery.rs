@@ -18,6 +18,7 @@ mod file;
 mod follower;
 mod hold;
 mod known;
+pub mod listing;
 mod probe;
 mod resolver;
 pub mod source;
@@ -35,9 +36,11 @@ use tokio::task::JoinSet;
 use crate::Ground;
 
 pub use known::{Held, Known, Trouble};
+use listing::{Listed, Registry};
 pub(crate) use resolver::LookedUp;
 pub use resolver::{Found, Resolver, Resolvers};
 pub use source::{Answer, Finding, Findings, Instance, Source};
+pub(crate) use wanted::lists;
 pub use wanted::{Plan, Wanted};
 
 /// Changes that come this close together are published together.
@@ -53,6 +56,8 @@ pub struct Discovery {
     resolvers: Resolvers,
     plan: watch::Sender<Arc<Plan>>,
     known: Mutex<BTreeMap<Box<str>, Known>>,
+    /// What registries list.
+    listed: Mutex<BTreeMap<Registry, Listed>>,
     changed: Mutex<Changed>,
     notice: Notify,
     /// How long publishing took last.
@@ -66,11 +71,18 @@ pub(crate) struct Changed {
     services: BTreeSet<Box<str>>,
     /// Addresses of host names, which any service may have.
     names: bool,
+    /// Lists of services that routes are made of.
+    lists: bool,
 }
 
 impl Changed {
     pub(crate) fn is_nothing(&self) -> bool {
-        !self.names && self.services.is_empty()
+        !self.names && !self.lists && self.services.is_empty()
+    }
+
+    /// True when routes come or go.
+    pub(crate) fn concerns_routes(&self) -> bool {
+        self.lists
     }
 
     pub(crate) fn concerns(&self, service: &str) -> bool {
@@ -102,14 +114,18 @@ impl Discovery {
         self.lock().clone()
     }
 
-    /// Services that nobody has said anything about yet, while it is worth waiting for.
+    /// Services that nobody has said anything about yet, while it is worth waiting for, and registries that have not said which there are.
     pub fn awaited(&self) -> Vec<Box<str>> {
-        let known = self.lock();
-        known
+        let (known, listed) = (self.lock(), self.lock_listed());
+        let services = known
             .iter()
             .filter(|(_, k)| k.set.is_none() && k.since.elapsed() < PATIENCE)
-            .map(|(n, _)| n.clone())
-            .collect()
+            .map(|(n, _)| n.clone());
+        let lists = listed
+            .iter()
+            .filter(|(_, l)| l.names.is_none() && l.since.elapsed() < PATIENCE)
+            .map(|(registry, _)| format!("all services of {registry}").into());
+        services.chain(lists).collect()
     }
 
     /// Makes ready for a plan: of services that are new what was known last time is looked up.
@@ -126,6 +142,7 @@ impl Discovery {
     /// This is what is asked for from now on.
     pub(crate) fn set_plan(&self, plan: &Arc<Plan>) {
         self.lock().retain(|service, _| plan.services.contains_key(service));
+        self.want_lists(&plan.lists);
         self.plan.send_if_modified(|now| {
             let is_other = **now != **plan;
             *now = plan.clone();
@@ -140,6 +157,16 @@ impl Discovery {
     /// The set of a service has changed.
     fn has_changed(&self, service: &str) {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).services.insert(service.into());
+        self.notice.notify_one();
+    }
+
+    fn lock_listed(&self) -> MutexGuard<'_, BTreeMap<Registry, Listed>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A list of services has changed.
+    fn list_has_changed(&self) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).lists = true;
         self.notice.notify_one();
     }
 
@@ -170,6 +197,7 @@ pub async fn run(ground: Arc<Ground>, changes: mpsc::Sender<()>) {
     let discovery = &ground.discovery;
     let mut plans = discovery.plan.subscribe();
     let mut followed: BTreeMap<Box<str>, (Wanted, JoinSet<()>)> = BTreeMap::new();
+    let mut lists: BTreeMap<Registry, (listing::Wanted, JoinSet<()>)> = BTreeMap::new();
     loop {
         let plan = plans.borrow_and_update().clone();
         // Who is dropped here stops.
@@ -179,6 +207,14 @@ pub async fn run(ground: Arc<Ground>, changes: mpsc::Sender<()>) {
                 let mut task = JoinSet::new();
                 let follower = follower::Follower::new(service, wanted, &plan.folder, &ground);
                 task.spawn(follower.run());
+                (wanted.clone(), task)
+            });
+        }
+        lists.retain(|registry, (wanted, _)| plan.lists.get(registry) == Some(wanted));
+        for (registry, wanted) in &plan.lists {
+            lists.entry(*registry).or_insert_with(|| {
+                let mut task = JoinSet::new();
+                task.spawn(listing::follow(*registry, wanted.clone(), ground.clone()));
                 (wanted.clone(), task)
             });
         }

@@ -17,6 +17,7 @@ pub mod expiry;
 pub mod explain;
 pub mod files;
 pub mod fixed;
+pub mod generated;
 pub mod ground;
 pub mod health;
 pub mod load;

@@ -50,6 +50,7 @@ impl Collector for All {
         self.split(&mut out)?;
         self.services(&mut out)?;
         discovery::encode(&self.0.ground.discovery, &mut out)?;
+        discovery::tallies(&self.0.status().tallies, &mut out)?;
         self.overload(&mut out)?;
         self.mirrors(&mut out)?;
         self.endpoints(&mut out)?;

@@ -1,5 +1,6 @@
 //! Publishing: compile aside, swap whole, keep the last good one.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,10 @@ use crate::access_log::LogControl;
 use crate::acme::Change;
 use crate::compile::{Compiled, Purpose, compile};
 use crate::discovery::eureka::registration::Phase;
+use crate::discovery::listing::Registry;
 use crate::expiry::{self, Expiry};
 use crate::fixed::Fixed;
+use crate::generated::Tally;
 use crate::services::Serving;
 use crate::{Ground, Origin};
 
@@ -38,6 +41,8 @@ pub struct Status {
     pub certificates: Vec<Expiry>,
     /// The gateway has been ready once: what is not warm later does not make it unready.
     pub was_ready: bool,
+    /// Routes that are made of what registries list.
+    pub tallies: BTreeMap<Registry, Tally>,
     /// The gateway is stopping.
     pub stopping: bool,
 }
@@ -135,11 +140,13 @@ pub struct Publisher {
     challenges: Arc<Challenges>,
     /// Sweeps that still give memory back after a publication.
     tidying: u8,
+    /// Warnings about the document that is served, which were told.
+    warned: Vec<String>,
 }
 
 struct Current {
     compiled: Compiled,
-    /// Where certificates are got it is compiled anew with those.
+    /// Where certificates are got, or routes are made of what registries list, it is compiled anew with those.
     document: Option<Document>,
 }
 
@@ -232,6 +239,7 @@ impl Publisher {
             last_read,
             challenges,
             tidying: 0,
+            warned: Vec::new(),
         };
         on_own_thread(move || {
             publisher.compile_and_publish(&document, problems)?;
@@ -275,6 +283,7 @@ impl Publisher {
 
     fn try_reload(&mut self) -> Result<u64, String> {
         let (document, problems) = self.read()?;
+        self.warned.clear();
         self.compile_and_publish(&document, problems).map_err(|p| p.with_excerpts().to_string())?;
         let (warnings, told) =
             (self.fixed.changes_to(&Fixed::of(&document.gateway)), self.shared.status().warnings);
@@ -317,17 +326,20 @@ impl Publisher {
             self.shared.ground.sweep();
             return Err(problems);
         };
-        for problem in problems.iter() {
-            tracing::warn!("{problem}");
-        }
+        let warnings: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        // What is compiled again and again because others change is told once.
+        warnings.iter().filter(|w| !self.warned.contains(w)).for_each(|w| tracing::warn!("{w}"));
+        self.warned = warnings;
         self.shared.log.set(document.gateway.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone()));
         self.publish(&compiled);
         self.shared.ground.acme.set_plan(compiled.acme.as_ref());
         self.shared.ground.discovery.set_plan(&compiled.discovery);
         self.shared.ground.registering.want(compiled.registration.clone());
-        let document = compiled.acme.is_some().then(|| document.clone());
+        let is_needed = compiled.acme.is_some() || compiled.generated.is_some();
+        let document = is_needed.then(|| document.clone());
+        let tallies = compiled.generated.as_ref().map(|g| g.tallies.clone()).unwrap_or_default();
         self.serving = Some(Current { compiled, document });
-        self.shared.update(|s| s.took = started.elapsed());
+        self.shared.update(|s| (s.took, s.tallies) = (started.elapsed(), tallies));
         Ok(())
     }
 
@@ -362,7 +374,10 @@ impl Publisher {
             return;
         }
         let started = Instant::now();
-        self.recompile_services(|service| changed.concerns(service));
+        match changed.concerns_routes() {
+            true => self.compile_again("routes of registries"),
+            false => self.recompile_services(|service| changed.concerns(service)),
+        }
         self.shared.ground.discovery.note_publication(started.elapsed());
     }
 
@@ -396,19 +411,19 @@ impl Publisher {
                 // Whoever asked may have gone.
                 let _ = tell.send(self.shared.status().version);
             }
-            Change::Certificates => self.show_certificates(),
+            Change::Certificates => self.compile_again("certificates"),
         }
     }
 
     /// What is served is compiled anew: whatever the files say by now, they have nothing to do with this.
-    fn show_certificates(&mut self) {
+    fn compile_again(&mut self, what: &str) {
         let Some(document) = self.serving.as_mut().and_then(|s| s.document.take()) else { return };
         let compiled = on_own_thread(|| self.compile_and_publish(&document, Problems::new()));
         match compiled {
-            Ok(()) => tracing::info!(version = self.shared.status().version, "certificates changed"),
+            Ok(()) => tracing::info!(version = self.shared.status().version, "{what} changed"),
             Err(problems) => {
                 let problems = problems.with_excerpts();
-                tracing::error!("new certificates cannot be shown; the old ones keep serving\n{problems}");
+                tracing::error!("new {what} cannot be used; the old ones keep serving\n{problems}");
                 if let Some(serving) = &mut self.serving {
                     serving.document = Some(document);
                 }

@@ -1,9 +1,10 @@
-//! An agent of Consul, as far as its documentation describes the health API and blocking queries
+//! An agent of Consul, as far as its documentation describes the health API, the list of services and blocking queries
 //! (<https://developer.hashicorp.com/consul/api-docs/health#list-service-instances-for-service>,
+//! <https://developer.hashicorp.com/consul/api-docs/catalog#list-services>,
 //! <https://developer.hashicorp.com/consul/api-docs/features/blocking>). It is no Consul: what the documentation does not
 //! say is not tested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,9 +117,10 @@ impl Shared {
         let options: Vec<(&str, &str)> =
             query.split('&').map(|o| o.split_once('=').unwrap_or((o, ""))).collect();
         let option = |name: &str| options.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-        let Some(service) = path.strip_prefix("/v1/health/service/") else {
+        let service = path.strip_prefix("/v1/health/service/");
+        if service.is_none() && path != "/v1/catalog/services" {
             return reply_with("404 Not Found", "", "");
-        };
+        }
         let mut state = self.lock();
         if let Some(index) = option("index").and_then(|i| i.parse::<u64>().ok()) {
             let wait = option("wait").map_or(Duration::from_secs(300), duration);
@@ -135,6 +137,17 @@ impl Shared {
         if state.token.is_some() && state.token.as_deref() != request.fields.get("x-consul-token") {
             return reply_with("403 Forbidden", "", "ACL not found");
         }
+        let fields = format!(
+            "Content-Type: application/json\r\nX-Consul-Index: {}\r\nX-Consul-Knownleader: true\r\n\
+             X-Consul-Lastcontact: 0\r\n",
+            state.index
+        );
+        let Some(service) = service else {
+            let names: BTreeSet<&String> = state.instances.keys().map(|(name, _)| name).collect();
+            let names: String = names.iter().map(|name| format!(",{name:?}:[]")).collect();
+            // Servers list themselves.
+            return reply_with("200 OK", &fields, &format!("{{\"consul\":[]{names}}}"));
+        };
         let tags: Vec<&str> = options.iter().filter(|(n, _)| *n == "tag").map(|(_, v)| *v).collect();
         let only_passing = matches!(option("passing"), Some("" | "1" | "true"));
         let all = state.instances.iter().filter(|((name, _), _)| name == service);
@@ -142,11 +155,6 @@ impl Shared {
             (!only_passing || i.status == "passing") && tags.iter().all(|t| i.tags.iter().any(|tag| tag == t))
         });
         let entries: Vec<String> = fitting.map(|((_, id), i)| entry(service, id, i)).collect();
-        let fields = format!(
-            "Content-Type: application/json\r\nX-Consul-Index: {}\r\nX-Consul-Knownleader: true\r\n\
-             X-Consul-Lastcontact: 0\r\n",
-            state.index
-        );
         reply_with("200 OK", &fields, &format!("[{}]", entries.join(",")))
     }
 }

@@ -211,6 +211,31 @@ routes:
 }
 
 #[test]
+fn routes_of_a_registry_are_those_that_a_gateway_has_known_last() {
+    let folder = Folder::with(
+        "\
+registries: { eureka: { servers: http://127.0.0.1:1/eureka/, routes: {} } }
+gateway: { store: store }
+listeners: { web: { bind: 127.0.0.1:8001 } }
+routes: { own: { match: /orders/**, to: http://127.0.0.1:1 } }
+",
+    );
+    let list = accepted(folder.run(&["routes"]));
+    assert!(list.contains("eureka: which services it has is not known here"), "{list}");
+    std::fs::create_dir_all(folder.path().join("store/listed")).unwrap();
+    let known = r#"{"from":"http://127.0.0.1:1/eureka","services":["ORDERS","USERS"]}"#;
+    std::fs::write(folder.path().join("store/listed/eureka.json"), known).unwrap();
+    let list = accepted(folder.run(&["routes"]));
+    assert!(list.lines().any(|l| l.starts_with("eureka:users  *     /users/**")), "{list}");
+    assert!(
+        list.contains("eureka:orders has no route: route `own` has the same path `/orders/**`"),
+        "{list}"
+    );
+    let told = accepted(folder.run(&["explain", "GET", "/users/7"]));
+    assert!(told.contains("route      eureka:users\n") && told.contains("sent as    /7\n"), "{told}");
+}
+
+#[test]
 fn explain_names_the_route_the_filters_and_the_target() {
     let told = accepted(Folder::with(GOOD).run(&["explain", "GET", "/users/7?x=1"]));
     for expected in [

@@ -1,6 +1,7 @@
 mod consul;
 mod dns;
 mod eureka;
+mod routes;
 mod url;
 
 pub use consul::{Consul, ConsulChecks, ConsulQuery};
@@ -8,6 +9,7 @@ pub use dns::Dns;
 pub use eureka::{
     Eureka, EurekaAddress, EurekaBy, EurekaPort, EurekaQuery, EurekaRegistration, EurekaStatus,
 };
+pub use routes::{NamePattern, RegistryRoutes};
 pub use url::RegistryUrl;
 
 use schemars::JsonSchema;

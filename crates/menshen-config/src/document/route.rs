@@ -83,6 +83,35 @@ pub struct Route {
     pub tests: Vec<RouteTest>,
 }
 
+impl Route {
+    /// A route of which nothing is said but what it matches and where it leads.
+    pub fn new(matches: Spanned<Match>, to: Spanned<Target>) -> Self {
+        Self {
+            about: None,
+            matches,
+            on: OneOrMany::default(),
+            strip: None,
+            prefix: None,
+            rewrite: None,
+            host: None,
+            query: None,
+            forwarded: Forwarded::default(),
+            to,
+            scheme: OneOrMany::default(),
+            filters: Vec::new(),
+            encoded_slashes: EncodedSlashes::default(),
+            trailers: OneOrMany::default(),
+            timeouts: None,
+            retry: None,
+            split: None,
+            mirror: None,
+            priority: None,
+            limits: RouteLimits::default(),
+            tests: Vec::new(),
+        }
+    }
+}
+
 /// What happens to an escaped slash in a path: to some services it is a slash, to others a part of a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -4,6 +4,7 @@
 //!
 //! Each service is watched by a question of its own that the agent answers when something has changed.
 
+pub mod catalog;
 pub mod index;
 pub mod json;
 pub mod open;

@@ -130,6 +130,12 @@ impl Follower {
         }
     }
 
+    /// A service that is made of what a registry lists has the name of its source. There may be a thousand of them, and the one who
+    /// follows the list says what is wrong with the registry.
+    fn is_generated(&self) -> bool {
+        *self.service == *self.wanted.discover.from.to_string()
+    }
+
     fn note_next(&self, again_in: Option<Duration>) {
         self.ground.discovery.update(&self.service, |k| k.next = again_in.map(|wait| Instant::now() + wait));
     }
@@ -146,7 +152,10 @@ impl Follower {
         if let Some(Some(has_set)) = is_new {
             let (service, from) = (&self.service, &self.wanted.discover.from);
             let meanwhile = if has_set { "the last good endpoints stay" } else { "it has no endpoints yet" };
-            tracing::warn!(%service, "{from}: {why}; {meanwhile}");
+            match self.is_generated() {
+                true => tracing::debug!(%service, "{from}: {why}; {meanwhile}"),
+                false => tracing::warn!(%service, "{from}: {why}; {meanwhile}"),
+            }
         }
     }
 
@@ -225,7 +234,10 @@ impl Follower {
         });
         if changed == Some(true) {
             let (service, endpoints) = (&self.service, set.len());
-            tracing::info!(%service, endpoints, "endpoints of the service changed");
+            match self.is_generated() {
+                true => tracing::debug!(%service, endpoints, "endpoints of the service changed"),
+                false => tracing::info!(%service, endpoints, "endpoints of the service changed"),
+            }
             self.ground.discovery.has_changed(&self.service);
             self.is_kept = false;
         }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use menshen_config::document::{Discover, DiscoverFrom, Registries};
 use menshen_config::{Document, Path, Problems};
 
+use super::listing::{self, Registry};
 use super::{consul, eureka};
-use crate::{Ground, store};
+use crate::{Ground, generated, store};
 
 /// All that is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Plan {
     pub services: BTreeMap<Box<str>, Wanted>,
     /// Who can be asked.
     pub registries: Arc<Registries>,
+    /// Lists of services that routes are made of.
+    pub lists: BTreeMap<Registry, listing::Wanted>,
     /// Where what is known is kept.
     pub folder: PathBuf,
 }
@@ -61,7 +64,21 @@ impl Plan {
             let wanted = Wanted { discover: discover.value.clone(), registries: registries.clone() };
             services.insert(name.into(), wanted);
         }
-        let folder = store::folder(document.gateway.store.as_ref().map(|s| &*s.value.0));
-        Self { services, registries, folder: ground.files.resolve_path(&folder).join("discovered") }
+        let folder = folder(document, ground);
+        Self { services, lists: lists(document, ground), registries, folder }
     }
+}
+
+fn folder(document: &Document, ground: &Ground) -> PathBuf {
+    let folder = store::folder(document.gateway.store.as_ref().map(|s| &*s.value.0));
+    ground.files.resolve_path(&folder).join("discovered")
+}
+
+/// The lists of services that a document makes routes of.
+pub(crate) fn lists(document: &Document, ground: &Ground) -> BTreeMap<Registry, listing::Wanted> {
+    let wanted = || listing::Wanted {
+        registries: Arc::new(document.registries.clone()),
+        folder: listing::folder(&folder(document, ground)),
+    };
+    generated::registries(document).map(|registry| (registry, wanted())).collect()
 }

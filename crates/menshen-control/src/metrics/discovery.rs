@@ -1,12 +1,15 @@
 //! Metrics of discovery.
 
+use std::collections::BTreeMap;
 use std::fmt::Error;
 
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
 use super::{add_counter, add_gauge, family};
+use crate::discovery::listing::Registry;
 use crate::discovery::{Discovery, Known};
+use crate::generated::Tally;
 
 pub(super) fn encode(discovery: &Discovery, out: &mut DescriptorEncoder) -> Result<(), Error> {
     let all = discovery.all();
@@ -50,6 +53,21 @@ pub(super) fn encode(discovery: &Discovery, out: &mut DescriptorEncoder) -> Resu
             if let Some(value) = of(known) {
                 add_gauge(&mut family, &[("service", service.to_string())], value)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Routes that are made of what registries list.
+pub(super) fn tallies(tallies: &BTreeMap<Registry, Tally>, out: &mut DescriptorEncoder) -> Result<(), Error> {
+    let gauges: [(&str, &str, fn(&Tally) -> usize); 2] = [
+        ("menshen_registry_routes", "Routes made of the services that a registry lists.", |t| t.routes),
+        ("menshen_registry_services_without_route", "Listed services that got no route.", |t| t.left_out),
+    ];
+    for (metric, help, of) in gauges {
+        let mut family = family(out, metric, help, MetricType::Gauge)?;
+        for (registry, tally) in tallies {
+            add_gauge(&mut family, &[("registry", registry.to_string())], of(tally) as u64)?;
         }
     }
     Ok(())

@@ -4,12 +4,14 @@ use std::cmp::Reverse;
 use std::process::ExitCode;
 
 use clap::Args;
-use menshen_config::Document;
 use menshen_config::Spanned;
 use menshen_config::document::{Route, Split, SplitGroup, Target};
 use menshen_config::matching::{HostPattern, Match, PathPattern, Segment};
+use menshen_config::{Document, Problems};
+use menshen_control::compile::with_generated;
+use menshen_control::generated::{self, Generated, LeftOut};
 
-use super::{Where, look_at_good};
+use super::{Good, Where, look_at_good};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -18,7 +20,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    let document = look_at_good(&options.place)?.document;
+    let Good { document, ground, .. } = look_at_good(&options.place)?;
+    // All problems were told when it was looked at.
+    let (document, generated) = with_generated(&document, &ground, &mut Problems::new());
     let mut routes: Vec<_> = document.routes.iter().collect();
     routes.sort_by_cached_key(|(_, route)| precedence(&route.matches));
     let rows: Vec<[String; 6]> = routes.iter().map(|(name, route)| row(name, route, &document)).collect();
@@ -29,7 +33,26 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         let [a, b, c, d, e] = widths;
         println!("{name:a$}  {host:b$}  {path:c$}  {method:d$}  {also:e$}  {to}");
     }
+    if let Some(generated) = &generated {
+        print_notes(generated, &document);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be said about routes that are made of what registries list.
+fn print_notes(generated: &Generated, document: &Document) {
+    println!();
+    for LeftOut { name, why } in &generated.left_out {
+        println!("{name} has no route: {why}");
+    }
+    for registry in generated::registries(document) {
+        match generated.tallies.get(&registry) {
+            Some(tally) => {
+                println!("{registry}: routes made: {}, as a gateway here has known it last", tally.routes)
+            }
+            None => println!("{registry}: which services it has is not known here until a gateway has asked"),
+        }
+    }
 }
 
 /// What comes first is tried first: by host, then by path, then by the number of other conditions. A route with

@@ -3,7 +3,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::RegistryUrl;
+use super::{RegistryRoutes, RegistryUrl};
 use crate::document::FilePath;
 use crate::one_or_many::OneOrMany;
 use crate::quantity::{Duration, Secret};
@@ -35,6 +35,9 @@ pub struct Consul {
     /// Which name in the metadata of services and nodes tells the zone. Default: `zone`.
     #[serde(default)]
     pub zone_key: Option<Box<str>>,
+    /// Makes a route for each service, also for those that no service here names. Default: none.
+    #[serde(default)]
+    pub routes: Option<Spanned<RegistryRoutes>>,
 }
 
 /// What Consul is asked for: `users?tag=v2&dc=east`.

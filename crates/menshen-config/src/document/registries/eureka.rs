@@ -4,7 +4,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::RegistryUrl;
+use super::{RegistryRoutes, RegistryUrl};
 use crate::document::{FilePath, Switch};
 use crate::one_or_many::OneOrMany;
 use crate::quantity::{Duration, Secret};
@@ -38,6 +38,8 @@ pub struct Eureka {
     pub deltas: Option<Switch>,
     /// Registers the gateway itself. Default: not.
     pub register: Option<Spanned<EurekaRegistration>>,
+    /// Makes a route for each app, also for those that no service names. Default: none.
+    pub routes: Option<Spanned<RegistryRoutes>>,
 }
 
 /// How the gateway registers itself.

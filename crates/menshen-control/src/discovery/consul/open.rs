@@ -6,6 +6,7 @@ use http::header::HeaderValue;
 use menshen_config::document::{Consul as Written, ConsulQuery};
 use menshen_config::{Path, Problems, Spanned};
 
+use super::catalog::Catalog;
 use super::{Consul, Settings};
 use crate::Ground;
 use crate::discovery::client::{Base, Client};
@@ -45,6 +46,20 @@ pub fn source(
     refresh: Option<Duration>,
     ground: &Ground,
 ) -> Result<Consul, String> {
+    let (settings, client) = ways(written, refresh, ground)?;
+    Ok(Consul::new(settings, query.clone(), client))
+}
+
+/// The list of its services.
+///
+/// # Errors
+/// Why it cannot be asked, for people.
+pub fn catalog(written: &Written, ground: &Ground) -> Result<Catalog, String> {
+    let (settings, client) = ways(written, None, ground)?;
+    Ok(Catalog::new(settings, client))
+}
+
+fn ways(written: &Written, refresh: Option<Duration>, ground: &Ground) -> Result<(Settings, Client), String> {
     let agents: Vec<Base> =
         written.address.iter().map(|url| Base::new(url, None)).collect::<Result<_, _>>()?;
     if agents.is_empty() {
@@ -62,7 +77,7 @@ pub fn source(
         within: written.timeout.map_or(TIMEOUT, |d| d.0),
         zone_key: written.zone_key.clone().unwrap_or_else(|| ZONE.into()),
     };
-    Ok(Consul::new(settings, query.clone(), Client::new(roots.store)?))
+    Ok((settings, Client::new(roots.store)?))
 }
 
 fn header(place: &menshen_config::quantity::Secret) -> Result<HeaderValue, String> {

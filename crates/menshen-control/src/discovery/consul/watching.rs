@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::index::Index;
 use super::{Settings, query};
-use crate::discovery::client::{Base, Client, Question};
+use crate::discovery::client::{Base, Client, Question, Reply};
 use crate::discovery::{Answer, Findings, Instance, back_off, jittered};
 
 /// The least time between two questions: a service that changes all the time must not become a busy loop.
-const BETWEEN: Duration = Duration::from_millis(100);
+pub(super) const BETWEEN: Duration = Duration::from_millis(100);
 /// How often an agent is asked that does not hold questions back, at most.
 const PACE: Duration = Duration::from_secs(15);
 
@@ -23,7 +23,7 @@ pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Clien
     loop {
         let asked = Instant::now();
         let at = &settings.agents[agent % settings.agents.len()];
-        match ask(&settings, at, &client, &wanted, index).await {
+        match instances(&settings, at, &client, &wanted, index).await {
             Ok((fields, set)) => {
                 failures = 0;
                 index = index.after(&fields);
@@ -50,7 +50,7 @@ pub(super) async fn watch(settings: Settings, wanted: ConsulQuery, client: Clien
     }
 }
 
-async fn ask(
+async fn instances(
     settings: &Settings,
     at: &Base,
     client: &Client,
@@ -58,13 +58,28 @@ async fn ask(
     index: Index,
 ) -> Result<(HeaderMap, Vec<Instance>), String> {
     let path = query::path(wanted, settings.datacenter.as_deref());
+    let (fields, reply) = ask(settings, at, client, &path, index).await?;
+    let (wanted, zone_key) = (wanted.clone(), settings.zone_key.clone());
+    let set = reply.read(move |entries| query::instances(&wanted, &entries, &zone_key)).await;
+    Ok((fields, set.map_err(|why| format!("{}{path}: {why}", at.url()))?))
+}
+
+/// Asks for what is at this path, which has a `?`, and waits until there is something newer than this index.
+pub(super) async fn ask(
+    settings: &Settings,
+    at: &Base,
+    client: &Client,
+    path: &str,
+    index: Index,
+) -> Result<(HeaderMap, Reply), String> {
     let (path, within) = match index.get() {
-        None => (path, settings.within),
+        None => (path.to_owned(), settings.within),
         Some(index) => {
             let wait = jittered(settings.wait);
+            let and = if path.ends_with('?') { "" } else { "&" };
             // The agent adds up to a sixteenth.
             (
-                format!("{path}&index={index}&wait={}ms", wait.as_millis()),
+                format!("{path}{and}index={index}&wait={}ms", wait.as_millis()),
                 settings.wait.mul_f64(1.0625) + settings.within,
             )
         }
@@ -75,12 +90,7 @@ async fn ask(
     let reply = client.ask(question).await?;
     let shown = || format!("{}{path}", at.url());
     match reply.status {
-        status if status.is_success() => {
-            let fields = reply.fields.clone();
-            let (wanted, zone_key) = (wanted.clone(), settings.zone_key.clone());
-            let set = reply.read(move |entries| query::instances(&wanted, &entries, &zone_key)).await;
-            Ok((fields, set.map_err(|why| format!("{}: {why}", shown()))?))
-        }
+        status if status.is_success() => Ok((reply.fields.clone(), reply)),
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
             Err(format!("{}: {}; the token needs `service:read` and `node:read`", shown(), reply.refusal()))
         }
@@ -89,6 +99,6 @@ async fn ask(
 }
 
 /// How often an agent is asked that does not hold questions back.
-fn pace(settings: &Settings) -> Duration {
+pub(super) fn pace(settings: &Settings) -> Duration {
     jittered(settings.wait.min(PACE))
 }
