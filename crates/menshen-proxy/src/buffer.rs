@@ -112,7 +112,8 @@ impl Size {
         all.into_iter().find(fits).unwrap_or(Self::Little)
     }
 
-    /// How many are kept for later: 128 KiB of little ones, 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large ones.
+    /// How many are kept for later: 128 KiB of little ones, 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large
+    /// ones.
     const KEPT: usize = 64;
 }
 
@@ -203,8 +204,8 @@ impl Buffers {
         self.give(std::mem::replace(buffer, other));
     }
 
-    /// Moves what waits into as little memory as there is for it and a byte more: a full buffer reads nothing. Once that is used, the buffer gets some of its own
-    /// size again.
+    /// Moves what waits into as little memory as there is for it and a byte more, because a full buffer reads nothing.
+    /// Once that is used, the buffer gets some of its own size again.
     pub(crate) fn settle(&self, buffer: &mut Buffer) {
         let (len, size) = (buffer.len(), buffer.size);
         if len == 0 {
