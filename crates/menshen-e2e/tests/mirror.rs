@@ -144,6 +144,27 @@ fn content_that_never_ends_is_no_copy() {
 }
 
 #[test]
+fn content_that_waits_to_be_whole_takes_no_more_memory_than_copies_may() {
+    let (main, next) = (Origin::echo(), Origin::echo());
+    let gateway = mirrored("{ to: next, at-most: 2, body-limit: 10B }", &main, &next);
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::of(&gateway)).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n012345678");
+        eventually("it has come", || {
+            main.bytes().iter().filter(|b| b.ends_with(b"012345678")).count() == i + 1
+        });
+    }
+    let busy = "dropped_total{route=\"r\",reason=\"busy\"}";
+    assert_eq!(metric(&gateway, busy), 2);
+    for client in &mut clients {
+        assert_eq!(client.send("9").response().text(), "POST /\n0123456789");
+    }
+    eventually("two copies come", || next.whole_requests() == 2);
+    assert_eq!(clients[0].post("/", "0123456789").status, 200);
+    eventually("there is memory again", || next.whole_requests() == 3);
+}
+
+#[test]
 fn an_upgrade_is_not_copied() {
     let main = Origin::scripted(|c| {
         c.head();

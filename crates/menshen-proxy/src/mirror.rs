@@ -23,7 +23,7 @@ pub struct Mirror {
     /// The whole time of a copy, from its start until its answer is read.
     pub time: Duration,
     /// The most copies under way at once over all workers; workers that start one in the same instant may exceed it by one
-    /// each.
+    /// each. As much content as that many copies could have may be held beside for those that have not begun.
     pub at_most: u64,
 }
 
@@ -86,6 +86,8 @@ pub struct MirrorCells {
     pub dropped: Codes<16>,
     /// Copies under way now.
     pub active: Counter,
+    /// Content held for copies that have not begun, in bytes.
+    pub held: Counter,
     /// Time until the response head.
     pub latency: Latency,
 }
@@ -120,10 +122,20 @@ impl Drop for Place {
     }
 }
 
+/// True when so many more bytes of content may be held: no more than all copies that may be under way could have.
+pub(crate) fn has_memory(mirror: &Mirror, stats: &RouteStats, bytes: usize) -> bool {
+    let held = sum(stats, |cells| &cells.held).saturating_add(bytes as u64);
+    held <= mirror.at_most.saturating_mul(mirror.content as u64)
+}
+
 /// True when one more copy may be under way.
 pub(crate) fn has_room(mirror: &Mirror, stats: &RouteStats) -> bool {
-    stats.iter().filter_map(|cells| cells.mirrored()).map(|cells| cells.active.get()).sum::<u64>()
-        < mirror.at_most
+    sum(stats, |cells| &cells.active) < mirror.at_most
+}
+
+/// Over all workers.
+fn sum(stats: &RouteStats, counter: fn(&MirrorCells) -> &Counter) -> u64 {
+    stats.iter().filter_map(|cells| cells.mirrored()).map(|cells| counter(cells).get()).sum()
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ pub(super) fn document(tree: &mut Node, short: ShortField<'_>) {
     for (key, section) in entries(tree) {
         match &*key.name {
             "gateway" => gateway(section),
+            "registries" => each(section, |registry| {
+                within(registry, "routes", |routes| within(routes, "filters", |list| filters(list, short)));
+            }),
             "listeners" => each(section, |listener| within(listener, "filters", |list| filters(list, short))),
             "services" => each(section, service),
             "schemes" => each(section, |scheme| filters(scheme, short)),
@@ -103,6 +106,7 @@ fn service(node: &mut Node) {
 fn route(node: &mut Node, short: ShortField<'_>) {
     within(node, "match", matches);
     within(node, "to", |target| within(target, "redirect", |redirect| wrap_scalar(redirect, "to")));
+    within(node, "mirror", |mirror| wrap_scalar(mirror, "to"));
     within(node, "filters", |list| filters(list, short));
     within(node, "tests", |list| items(list).iter_mut().for_each(test));
 }

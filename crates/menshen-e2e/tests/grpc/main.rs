@@ -12,6 +12,7 @@ mod failures;
 mod flaky;
 mod interop;
 mod json;
+mod mirrors;
 mod service;
 mod stage;
 mod statuses;

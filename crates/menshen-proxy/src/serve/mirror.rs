@@ -13,7 +13,7 @@ use crate::breaker::Circuit;
 use crate::call::{Aim, Call};
 use crate::downstream::{Content, Downstream};
 use crate::kept::Kept;
-use crate::mirror::{Mirror, MirrorCells, Omission, Place, has_room};
+use crate::mirror::{Mirror, MirrorCells, Omission, Place, has_memory, has_room};
 use crate::moment;
 use crate::serve::guard::{self, Extra};
 use crate::serve::twin::{Nobody, Twin};
@@ -73,9 +73,8 @@ fn note(exchange: &Exchange, omission: Omission) {
 pub(crate) struct Mirrored {
     /// `None` when it was sent or given up.
     twin: Option<Twin>,
+    /// What has come so far; it counts as held.
     content: Vec<u8>,
-    /// The most content, in bytes.
-    limit: usize,
 }
 
 impl Mirrored {
@@ -95,22 +94,37 @@ impl Mirrored {
             connect,
             ..exchange.timeouts
         };
-        Self { twin: Some(twin), content: Vec::new(), limit: mirror.content }
+        Self { twin: Some(twin), content: Vec::new() }
     }
 
     /// Takes a piece of content; false when that is too much, which ends the copy.
     pub(crate) fn takes(&mut self, piece: &[u8]) -> bool {
-        let fits = self.content.len() + piece.len() <= self.limit;
-        match fits {
-            true => self.content.extend_from_slice(piece),
-            false => self.give_up(Omission::ContentTooLarge),
+        match self.refuses(piece.len()) {
+            None => {
+                self.content.extend_from_slice(piece);
+                self.count(|cells| cells.held.add(piece.len() as u64));
+                true
+            }
+            Some(omission) => {
+                self.give_up(omission);
+                false
+            }
         }
-        fits
+    }
+
+    fn refuses(&self, bytes: usize) -> Option<Omission> {
+        let route = self.twin.as_ref()?.exchange.route();
+        let mirror = route.mirror.as_deref()?;
+        if self.content.len() + bytes > mirror.content {
+            return Some(Omission::ContentTooLarge);
+        }
+        (!has_memory(mirror, &route.stats, bytes)).then_some(Omission::Busy)
     }
 
     /// All content is here: starts the copy. False when there is no room for it, or it is too late.
     pub(crate) fn send(&mut self) -> bool {
-        match self.twin.take().map(|twin| start(twin, std::mem::take(&mut self.content))) {
+        let content = self.let_go();
+        match self.twin.take().map(|twin| start(twin, content)) {
             Some(Ok(())) => true,
             Some(Err((twin, omission))) => {
                 self.twin = Some(twin);
@@ -122,10 +136,25 @@ impl Mirrored {
     }
 
     fn give_up(&mut self, omission: Omission) {
+        drop(self.let_go());
         if let Some(twin) = self.twin.take() {
             note(&twin.exchange, omission);
             let live = twin.exchange.live.clone();
             twin.give_back(live.worker());
+        }
+    }
+
+    /// The content, which is held no more.
+    fn let_go(&mut self) -> Vec<u8> {
+        let content = std::mem::take(&mut self.content);
+        self.count(|cells| cells.held.sub(content.len() as u64));
+        content
+    }
+
+    fn count(&self, what: impl FnOnce(&MirrorCells)) {
+        let exchange = self.twin.as_ref().map(|twin| &twin.exchange);
+        if let Some(cells) = exchange.and_then(|e| e.route().stats.of(e.live.worker_index())) {
+            what(cells.mirror());
         }
     }
 }

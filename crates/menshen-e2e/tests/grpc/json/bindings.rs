@@ -194,3 +194,17 @@ fn replies_can_be_compressed() {
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*response.body), &mut text).unwrap();
     assert_eq!(text, book);
 }
+
+#[test]
+fn a_copy_for_a_mirror_is_the_call_that_the_service_gets() {
+    let to = "to: 'h2c://{service}'";
+    let document = super::DOCUMENT.replace(to, &format!("{to}\n        mirror: 'h2c://{{service}}'"));
+    let desk = Desk::of(&document.replace("{more}", ""));
+    let book = json!({ "title": "a" });
+    assert_eq!(desk.ask("POST", "/v1/books", &book.to_string()).status, 200);
+    menshen_e2e::eventually("the copy comes", || desk.calls.lock().unwrap().len() == 2);
+    let mut calls = desk.calls.lock().unwrap().clone();
+    let copy = calls.iter().position(|call| call.contains(" x-menshen-mirror: library"));
+    let copy = calls.remove(copy.expect("a call with the mark"));
+    assert_eq!(copy.replace(" x-menshen-mirror: library", ""), calls[0]);
+}
