@@ -1,13 +1,14 @@
 //! A real browser without a window: Chromium, where it is installed.
 
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
+
+use crate::real::skip;
 
 use crate::eventually;
 
@@ -50,12 +51,7 @@ impl Browser {
     /// When Chromium is there and does not start.
     pub fn open(url: &str) -> Option<Self> {
         let Some(program) = program() else {
-            let thread = std::thread::current();
-            let test = thread.name().unwrap_or("a test");
-            let missing = "there is no Chromium here; `apt-get install chromium` installs it";
-            // Past the test harness, which shows what tests print only when they fail.
-            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {missing}");
-            return None;
+            return skip("there is no Chromium here; `apt-get install chromium` installs it");
         };
         let home = tempfile::tempdir().expect("a directory");
         let log = File::create(home.path().join("log")).expect("a file");

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::real::{free, program, skip};
 use crate::{Client, Response};
 
 /// How long it may take to start: Java, on a machine with other work.
@@ -33,19 +34,13 @@ impl EurekaServer {
         static JAR: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         match JAR.get_or_init(jar) {
             Ok(jar) => Some(Self::run(jar)),
-            Err(missing) => {
-                let thread = std::thread::current();
-                let test = thread.name().unwrap_or("a test");
-                // Past the test harness, which shows what tests print only when they fail.
-                let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {missing}");
-                None
-            }
+            Err(missing) => skip(missing),
         }
     }
 
     fn run(jar: &Path) -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let address = free();
+        let [address] = free();
         let this = Self { child: spawn(jar, address, home.path()), address, home };
         this.wait();
         this
@@ -145,17 +140,11 @@ fn spawn(jar: &Path, address: SocketAddr, home: &Path) -> Child {
         .expect("Java starts")
 }
 
-/// An address where nobody listens now.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
-}
-
 /// Builds the server into Cargo's folder, unless that was done before.
 fn jar() -> Result<PathBuf, String> {
-    for program in ["java", "mvn"] {
-        if !is_installed(program) {
-            return Err(format!("there is no `{program}` here; `.ci/setup` installs Java and Maven"));
+    for name in ["java", "mvn"] {
+        if program(name).is_none() {
+            return Err(format!("there is no `{name}` here; `.ci/setup` installs Java and Maven"));
         }
     }
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("eureka-server");
@@ -190,9 +179,4 @@ fn target() -> PathBuf {
 fn is_newer(file: &Path, than: &Path) -> bool {
     let changed = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
     matches!((changed(file), changed(than)), (Some(file), Some(than)) if file >= than)
-}
-
-fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

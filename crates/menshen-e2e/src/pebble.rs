@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::real::{free, program, skip};
 use crate::{Authority, Dialer, Leaf, Response, eventually};
 
 /// How Pebble is set up.
@@ -54,12 +55,7 @@ impl Pebble {
     /// When it is there and does not start.
     pub fn start(settings: PebbleSettings) -> Option<Self> {
         let (Some(pebble), Some(dns)) = (program("pebble"), program("pebble-challtestsrv")) else {
-            let thread = std::thread::current();
-            let test = thread.name().unwrap_or("a test");
-            let missing = "there is no Pebble here; `.ci/setup` installs it where Go is";
-            // Past the test harness, which shows what tests print only when they fail.
-            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {missing}");
-            return None;
+            return skip("there is no Pebble here; `.ci/setup` installs it where Go is");
         };
         let home = tempfile::tempdir().expect("a directory");
         let authority = Authority::new("pebble's own");
@@ -219,20 +215,6 @@ fn config(home: &TempDir, leaf: &Leaf, settings: &PebbleSettings, ports: [Socket
         settings.validity
     );
     PathBuf::from(write("config.json", &text))
-}
-
-/// Addresses that nobody listens at now.
-fn free<const N: usize>() -> [SocketAddr; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|l| l.local_addr().expect("its address"))
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let mut folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
-    folders.extend(std::env::var_os("GOBIN").map(PathBuf::from));
-    folders.extend(std::env::var_os("GOPATH").map(|p| PathBuf::from(p).join("bin")));
-    folders.extend(std::env::var_os("HOME").map(|p| PathBuf::from(p).join("go/bin")));
-    folders.into_iter().map(|f| f.join(name)).find(|f| f.is_file())
 }
 
 fn pem(der: &[u8]) -> String {
