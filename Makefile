@@ -11,16 +11,20 @@ BENCH ?=
 DATA_PATH := -p menshen-http1 -p menshen-http2 -p menshen-proxy -p menshen-filters
 NO_PANICS := -D clippy::unwrap_used -D clippy::expect_used -D clippy::panic -D clippy::indexing_slicing
 
-.PHONY: help setup build demo test bench lint fuzz docs
+.PHONY: help setup build optimised demo test bench lint fuzz docs
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and linting need (Debian, Ubuntu)
 	@.ci/setup
 
 build: ## the gateway, optimised: target/release/menshen
 	cargo build --release -p menshen
+
+optimised: ## the same, built with a profile of the benchmark's loads; a quarter of an hour
+	bench/setup
+	bench/optimise
 
 demo: ## build and run the gateway with two small services behind it
 	cargo build --release -p menshen -p menshen-demo

@@ -47,7 +47,7 @@ class Attack:
     def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
         header = [
             "attack", "p50 h1 µs", "p99 h1 µs", "÷ calm", "p50 h2 µs", "p99 h2 µs", "÷ calm", "failed", "MiB sent",
-            "RSS growth MiB", "bytes/byte", "cut off after", "frames", "kept",
+            "growth MiB", "bytes/byte", "cut off after", "frames", "kept",
         ]  # fmt: skip
         outcome = Outcome(header)
         for gateway in (gateway for gateway in gateways if gateway.name in TAKING_PART):
@@ -78,7 +78,7 @@ class Attack:
 def under(running: Running, attack: str, calm: Others, seconds: int) -> list[str]:
     """One attack, as a row."""
     pids = running.pids()
-    before = processes.resident_kib(pids)
+    before = processes.held_kib(pids)
     waiting = others(running, seconds)
     # It may use what the others leave of the core: they are the ones that are measured.
     offender = start_check(
@@ -87,7 +87,7 @@ def under(running: Running, attack: str, calm: Others, seconds: int) -> list[str
     )  # fmt: skip
     most = before
     while offender.poll() is None:
-        most = max(most, processes.resident_kib(pids))
+        most = max(most, processes.held_kib(pids))
         time.sleep(0.05)
     told = json.loads(offender.communicate()[0])
     meanwhile = finish(waiting)

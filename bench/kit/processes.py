@@ -77,11 +77,20 @@ def cpu_time(pids: list[int]) -> CpuTime:
 
 def resident_kib(pids: list[int]) -> int:
     """Resident memory of these processes; a page that several of them share counts once."""
+    return proportional_kib(pids, "Pss")
+
+
+def held_kib(pids: list[int]) -> int:
+    """What of that they have made themselves: without the pages of programs, of which each comes when it first runs."""
+    return proportional_kib(pids, "Pss_Anon")
+
+
+def proportional_kib(pids: list[int], kind: str) -> int:
     total = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+        total += next((int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0)
     return total
