@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ TAKING_PART = ["menshen"]
 # What is promised: the p99 of others at most so many times what it was, memory for a byte that was received, and
 # floods cut off within so many seconds or frames.
 MOST_SLOWER, MOST_MEMORY, CUT_WITHIN, CUT_FRAMES = 3.0, 20.0, 1.0, 10_000
+# More would take too long.
+ROUNDS = 3
 # What connections may take whatever they do, KiB: all together, and each that is open at once.
 ANY_GROWTH, EACH_GROWTH = 1024, 16
 
@@ -47,7 +50,7 @@ class Attack:
     def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
         header = [
             "attack", "p50 h1 µs", "p99 h1 µs", "÷ calm", "p50 h2 µs", "p99 h2 µs", "÷ calm", "failed", "MiB sent",
-            "growth MiB", "bytes/byte", "cut off after", "frames", "kept",
+            "growth MiB", "bytes/byte", "cut off after", "frames", "at once", "kept",
         ]  # fmt: skip
         outcome = Outcome(header)
         for gateway in (gateway for gateway in gateways if gateway.name in TAKING_PART):
@@ -64,19 +67,52 @@ class Attack:
         return outcome
 
     def measure(self, stage: Stage, gateway: Gateway, pace: Pace, outcome: Outcome) -> None:
-        with stage.start(gateway, stage.work()) as running:
-            finish(others(running, pace.warm_up))
-            calm = finish(others(running, pace.seconds))
-            outcome.rows.append(["none", *seen(calm, calm), f"{calm.failed}", *["–"] * 6])
-        for attack in [*FLOODS, *SLOW]:
-            # Afresh, so that memory is this attack's alone.
-            with stage.start(gateway, stage.work()) as running:
-                finish(others(running, pace.warm_up))
-                outcome.rows.append(under(running, attack, calm, pace.seconds))
+        """Each round has all attacks, each on a gateway of its own, so that memory is this attack's alone."""
+        rounds = min(pace.rounds, ROUNDS)
+        calms, under = [], {attack: [] for attack in [*FLOODS, *SLOW]}
+        for _ in range(rounds):
+            for attack, seen in under.items():
+                with stage.start(gateway, stage.work()) as running:
+                    finish(others(running, pace.warm_up))
+                    calms.append(finish(others(running, pace.seconds)))
+                    seen.append(suffer(running, attack, pace.seconds))
+        calm = Latencies.of(calms)
+        outcome.rows.append(["none", *calm.against(calm), f"{sum(others.failed for others in calms)}", *["–"] * 7])
+        outcome.rows.extend(row(attack, seen, calm) for attack, seen in under.items())
+        outcome.remarks.append(f"{rounds} rounds of {pace.seconds} s, medians; what is calm was measured before each attack.")
 
 
-def under(running: Running, attack: str, calm: Others, seconds: int) -> list[str]:
-    """One attack, as a row."""
+@dataclass(frozen=True)
+class Latencies:
+    """Medians over rounds, in microseconds: p50 and p99 of the client of HTTP/1.1, then of that of HTTP/2."""
+
+    figures: tuple[float, float, float, float]
+
+    @staticmethod
+    def of(rounds: list[Others]) -> "Latencies":
+        each = [(o.http1.p50, o.http1.p99, o.h2.p50, o.h2.p99) for o in rounds]
+        return Latencies(tuple(map(statistics.median, zip(*each))))
+
+    def slower(self, calm: "Latencies") -> tuple[float, float]:
+        """How many times the p99 is that of calm."""
+        return self.figures[1] / calm.figures[1], self.figures[3] / calm.figures[3]
+
+    def against(self, calm: "Latencies") -> list[str]:
+        p50_1, p99_1, p50_2, p99_2 = (f"{figure:,.0f}" for figure in self.figures)
+        slower_1, slower_2 = (f"{ratio:.2f}" for ratio in self.slower(calm))
+        return [p50_1, p99_1, slower_1, p50_2, p99_2, slower_2]
+
+
+@dataclass(frozen=True)
+class Suffered:
+    """One attack: what others saw meanwhile, what the offender told, and bytes that the gateway held more than before."""
+
+    meanwhile: Others
+    told: dict
+    growth: int
+
+
+def suffer(running: Running, attack: str, seconds: int) -> Suffered:
     pids = running.pids()
     before = processes.held_kib(pids)
     waiting = others(running, seconds)
@@ -90,20 +126,28 @@ def under(running: Running, attack: str, calm: Others, seconds: int) -> list[str
         most = max(most, processes.held_kib(pids))
         time.sleep(0.05)
     told = json.loads(offender.communicate()[0])
-    meanwhile = finish(waiting)
-    growth = (most - before) * 1024
-    ratio = growth / max(told["bytes"], 1)
-    cut = told["closed_after"]
-    slower = max(meanwhile.http1.p99 / calm.http1.p99, meanwhile.h2.p99 / calm.h2.p99)
+    return Suffered(finish(waiting), told, (most - before) * 1024)
+
+
+def row(attack: str, rounds: list[Suffered], calm: Latencies) -> list[str]:
+    latencies = Latencies.of([one.meanwhile for one in rounds])
+    failed = sum(one.meanwhile.failed for one in rounds)
+    growth = statistics.median(one.growth for one in rounds)
+    sent = statistics.median(one.told["bytes"] for one in rounds)
+    # What was the worst counts: an offender that is not cut off once is not cut off.
+    cuts = [one.told["closed_after"] for one in rounds]
+    cut = None if None in cuts else max(cuts)
+    frames, at_once = max(one.told["frames"] for one in rounds), rounds[0].told["at_once"]
+    ratio = growth / max(sent, 1)
     is_kept = [
-        slower <= MOST_SLOWER,
-        meanwhile.failed == 0,
-        ratio <= MOST_MEMORY or growth <= (ANY_GROWTH + EACH_GROWTH * told["at_once"]) * 1024,
-        attack not in FLOODS or (cut is not None and (cut <= CUT_WITHIN or told["frames"] <= CUT_FRAMES)),
+        max(latencies.slower(calm)) <= MOST_SLOWER,
+        failed == 0,
+        ratio <= MOST_MEMORY or growth <= (ANY_GROWTH + EACH_GROWTH * at_once) * 1024,
+        attack not in FLOODS or (cut is not None and (cut <= CUT_WITHIN or frames <= CUT_FRAMES)),
     ]
     return [
-        attack, *seen(meanwhile, calm), f"{meanwhile.failed}", f"{told['bytes'] / 2**20:.2f}", f"{growth / 2**20:.2f}",
-        f"{ratio:.1f}", "never" if cut is None else f"{cut * 1000:,.0f} ms", f"{told['frames']:,}",
+        attack, *latencies.against(calm), f"{failed}", f"{sent / 2**20:.2f}", f"{growth / 2**20:.2f}", f"{ratio:.1f}",
+        "never" if cut is None else f"{cut * 1000:,.0f} ms", f"{frames:,}", f"{at_once}",
         "yes" if all(is_kept) else "**no**",
     ]  # fmt: skip
 
@@ -118,10 +162,3 @@ def others(running: Running, seconds: int) -> list:
 
 def finish(clients: list) -> Others:
     return Others(*(Load().finish(client) for client in clients))
-
-
-def seen(now: Others, calm: Others) -> list[str]:
-    figures = []
-    for one, before in [(now.http1, calm.http1), (now.h2, calm.h2)]:
-        figures += [f"{one.p50:,.0f}", f"{one.p99:,.0f}", f"{one.p99 / before.p99:.2f}"]
-    return figures
