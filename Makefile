@@ -22,7 +22,7 @@ setup: ## install what building, testing and linting need (Debian, Ubuntu)
 build: ## the gateway, optimised: target/release/menshen
 	cargo build --release -p menshen
 
-optimised: ## the same, built with a profile of the benchmark's loads; a quarter of an hour
+optimised: ## the same, built with a profile of the benchmark's loads; some twenty minutes
 	bench/setup
 	bench/optimise
 
