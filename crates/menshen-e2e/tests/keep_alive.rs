@@ -1,5 +1,9 @@
 //! Which connections stay open, and requests sent ahead.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
 use menshen_e2e::{Client, Gate, Origin, TestGateway, reply};
 
 fn get(target: &str, version: &str, fields: &str) -> String {
@@ -150,4 +154,38 @@ fn the_end_of_a_connection_within_a_head_is_no_request() {
         client.expect_end();
     }
     assert_eq!(origin.connections(), 0);
+}
+
+/// A service as programs are written that know nothing of TCP: a head, and then its content.
+fn in_two_writes() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(&stream).lines();
+                while let Some(Ok(line)) = lines.next() {
+                    if line.is_empty() {
+                        (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").expect("a head");
+                        (&stream).write_all(b"hello").expect("content");
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_service_that_writes_its_head_and_then_its_content_is_not_waited_for() {
+    // Its system holds the second back until the first is acknowledged: 40 ms each time, unless somebody hurries.
+    let document = format!("routes: {{ all: {{ match: /**, to: 'http://{}' }} }}", in_two_writes());
+    let gateway = TestGateway::start(&document, &[]);
+    let mut client = Client::of(&gateway);
+    let started = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(client.get("/").text(), "hello");
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?} for what would take 4 s if each was held back");
 }

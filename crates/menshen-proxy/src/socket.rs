@@ -77,6 +77,13 @@ impl Socket {
         }
     }
 
+    /// The peer is told now what has come, not with what is sent next or after 40 ms (tcp(7), `TCP_QUICKACK`).
+    pub(crate) fn acknowledge_at_once(&self) {
+        if let Self::Tcp(tcp) = self {
+            let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
+        }
+    }
+
     /// Makes the close visible as a reset. A Unix socket knows none, unless what the peer sent was not read.
     pub(crate) fn reset_on_close(&self) {
         if let Self::Tcp(tcp) = self {

@@ -181,6 +181,11 @@ impl Stream {
         }
     }
 
+    /// The peer is told now what has come.
+    pub(crate) fn acknowledge_at_once(&self) {
+        self.socket().acknowledge_at_once();
+    }
+
     /// Makes the close visible as a reset, so that a cut answer is not taken for a complete one.
     pub(crate) fn reset_on_close(&self) {
         self.socket().reset_on_close();

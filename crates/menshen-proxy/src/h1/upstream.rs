@@ -41,6 +41,8 @@ pub(crate) struct H1Call {
     /// it has one deadline.
     received: u64,
     trailers: Option<Fields>,
+    /// The service knows that its head is here.
+    is_acknowledged: bool,
     /// How long the service says that it keeps the connection.
     kept_for: Option<Duration>,
 }
@@ -91,6 +93,7 @@ impl H1Call {
             is_upgrade: exchange.request.wants_upgrade,
             received: 0,
             trailers: None,
+            is_acknowledged: false,
             kept_for: None,
             under_way: UnderWay::new(worker, aim, carrier),
         });
@@ -313,11 +316,25 @@ impl H1Call {
                 Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
             }
             self.suit();
-            match ready!(self.poll_read(cx)) {
+            let read = self.poll_read(cx);
+            if read.is_pending() {
+                self.acknowledge();
+            }
+            match ready!(read) {
                 Ok(0) if self.inbound.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
                 Ok(n) => self.received = self.received.wrapping_add(n as u64),
             }
+        }
+    }
+
+    /// Many services write a head and then its content, and their system holds the second back until the first is
+    /// acknowledged (Nagle's algorithm, RFC 1122 §4.2.3.4), which ours would do after 40 ms.
+    fn acknowledge(&mut self) {
+        if !std::mem::replace(&mut self.is_acknowledged, true)
+            && let Some(connection) = &self.connection
+        {
+            connection.stream.acknowledge_at_once();
         }
     }
 
