@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::real::skip;
+use crate::real::{self, skip};
 
 use crate::eventually;
 
@@ -107,8 +107,5 @@ impl Drop for Browser {
 }
 
 fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut files = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    files.find(|file| file.is_file())
+    NAMES.into_iter().find_map(real::program)
 }

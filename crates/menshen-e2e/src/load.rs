@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use crate::{Client, TestGateway};
+use crate::{Client, TestGateway, eventually};
 
 /// Clients that send GETs one after the other, each over a connection of its own.
 #[derive(Debug)]
@@ -30,6 +30,13 @@ impl Load {
     /// How many replies came.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more replies have come.
+    #[track_caller]
+    pub fn goes_on(&self, replies: usize) {
+        let before = self.done();
+        eventually("clients are answered", || self.done() > before + replies);
     }
 
     /// Ends it; what came of each request that was not answered with 200.

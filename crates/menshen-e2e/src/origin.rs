@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::eventually;
 use crate::pair::{self, Pair};
 use crate::{Broken, Gate, Keeper, Request, Wire, bridge};
 
@@ -163,6 +164,13 @@ impl Origin {
     /// The exact bytes that came, by connection.
     pub fn bytes(&self) -> Vec<Vec<u8>> {
         lock(&self.ledger.connections).iter().map(|c| lock(c).clone()).collect()
+    }
+
+    /// Waits until it has got one more request.
+    #[track_caller]
+    pub fn gets_requests(&self) {
+        let before = self.whole_requests();
+        eventually("an instance gets requests", || self.whole_requests() > before);
     }
 
     /// How many connections were made.

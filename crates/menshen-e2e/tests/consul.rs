@@ -35,18 +35,6 @@ fn serves(gateway: &TestGateway) {
     eventually("the first answer of the agent", || Client::of(gateway).get("/").status == 200);
 }
 
-/// From now on this origin gets requests.
-fn gets_requests(origin: &Origin) {
-    let before = origin.whole_requests();
-    eventually("an instance gets requests", || origin.whole_requests() > before);
-}
-
-/// Waits until so many more requests were answered.
-fn goes_on(load: &Load) {
-    let before = load.done();
-    eventually("clients are answered", || load.done() > before + 100);
-}
-
 #[test]
 fn instances_come_and_go_as_soon_as_the_agent_says_so() {
     let (agent, [a, b, c]) = (ConsulAgent::new(), ["a", "b", "c"].map(named));
@@ -55,22 +43,22 @@ fn instances_come_and_go_as_soon_as_the_agent_says_so() {
     let gateway = asking(&[&agent], "wait: 60s", "users");
     serves(&gateway);
     let load = Load::of(&gateway, 4, "/");
-    gets_requests(&a);
-    gets_requests(&b);
+    a.gets_requests();
+    b.gets_requests();
 
     let asked = Instant::now();
     agent.register("users", "c", c.address(), "passing", &[]);
-    gets_requests(&c);
+    c.gets_requests();
     assert!(asked.elapsed() < Duration::from_secs(4), "a change ends the wait: {:?}", asked.elapsed());
 
     agent.register("users", "a", a.address(), "critical", &[]);
     std::thread::sleep(Duration::from_secs(1));
     let late = a.whole_requests();
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(a.whole_requests(), late, "requests for an instance whose check fails");
     agent.deregister("users", "b");
     agent.register("users", "a", a.address(), "passing", &[]);
-    gets_requests(&a);
+    a.gets_requests();
     assert_eq!(load.failures(), Vec::<String>::new());
 }
 
@@ -98,7 +86,7 @@ fn an_index_that_goes_backwards_loses_no_change() {
     eventually("the gateway asks again", || agent.requests().len() > 2);
     agent.register("users", "b", b.address(), "passing", &[]);
     let load = Load::of(&gateway, 2, "/");
-    gets_requests(&b);
+    b.gets_requests();
     assert_eq!(load.failures(), Vec::<String>::new());
 }
 
@@ -146,6 +134,6 @@ fn the_next_agent_is_asked_when_one_fails() {
     let asked = agents.iter().position(|agent| !agent.requests().is_empty()).expect("one was asked");
     agents[asked].break_down(true);
     agents[1 - asked].register("users", "b", b.address(), "passing", &[]);
-    gets_requests(&b);
+    b.gets_requests();
     assert_eq!(load.failures(), Vec::<String>::new());
 }

@@ -27,16 +27,6 @@ fn in_front_of(server: &ConsulServer, token: &str, rest: &str) -> TestGateway {
     )
 }
 
-fn goes_on(load: &Load) {
-    let before = load.done();
-    eventually("clients are answered", || load.done() > before + 100);
-}
-
-fn gets_requests(origin: &Origin) {
-    let before = origin.whole_requests();
-    eventually("an instance gets requests", || origin.whole_requests() > before);
-}
-
 const USERS: &str = "
             services: { users: { discover: 'consul:users?tag=v2' } }
             routes: { all: { match: /**, to: users } }
@@ -52,29 +42,29 @@ fn instances_come_and_go_under_load_and_nobody_notices() {
     let gateway = in_front_of(&server, ConsulServer::TOKEN, USERS);
     eventually("the first answer", || Client::of(&gateway).get("/").status == 200);
     let load = Load::of(&gateway, 4, "/");
-    gets_requests(&a);
-    gets_requests(&b);
+    a.gets_requests();
+    b.gets_requests();
 
     server.register("users", "c", c.address(), &["v2"]);
-    gets_requests(&c);
+    c.gets_requests();
 
     server.says("a", "fail");
     std::thread::sleep(Duration::from_secs(1));
     let late = a.whole_requests();
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(a.whole_requests(), late, "requests for an instance whose check fails");
     server.says("a", "pass");
-    gets_requests(&a);
+    a.gets_requests();
 
     server.deregister("b");
     std::thread::sleep(Duration::from_secs(1));
     let late = b.whole_requests();
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(b.whole_requests(), late, "requests for an instance that left");
 
     server.kill();
     std::thread::sleep(Duration::from_secs(1));
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(load.failures(), Vec::<String>::new());
     assert_eq!(old.whole_requests(), 0, "it has another tag");
 }

@@ -26,18 +26,6 @@ fn in_front_of(server: &EurekaServer, query: &str) -> TestGateway {
     )
 }
 
-/// Waits until so many more requests were answered.
-fn goes_on(load: &Load) {
-    let before = load.done();
-    eventually("clients are answered", || load.done() > before + 100);
-}
-
-/// From now on this origin gets requests.
-fn gets_requests(origin: &Origin) {
-    let before = origin.whole_requests();
-    eventually("an instance gets requests", || origin.whole_requests() > before);
-}
-
 #[test]
 fn instances_come_and_go_under_load_and_nobody_notices() {
     let Some(mut server) = EurekaServer::start() else { return };
@@ -48,26 +36,26 @@ fn instances_come_and_go_under_load_and_nobody_notices() {
     eventually("the first answer of the registry", || Client::of(&gateway).get("/").status == 200);
 
     let load = Load::of(&gateway, 4, "/");
-    gets_requests(&a);
-    gets_requests(&b);
+    a.gets_requests();
+    b.gets_requests();
     server.register("USERS", "c", c.address(), "UP", "");
-    gets_requests(&c);
+    c.gets_requests();
 
     server.remove("USERS", "a");
     let gone = Instant::now();
     std::thread::sleep(POLL + Duration::from_secs(1));
     let (late, after) = (a.whole_requests(), gone.elapsed());
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(a.whole_requests(), late, "requests for an instance that left {after:?} ago");
 
     server.register("USERS", "a", a.address(), "UP", "");
-    gets_requests(&a);
+    a.gets_requests();
 
     server.kill();
     std::thread::sleep(POLL * 2);
-    goes_on(&load);
+    load.goes_on(100);
     for origin in [&a, &b, &c] {
-        gets_requests(origin);
+        origin.gets_requests();
     }
     assert_eq!(load.failures(), Vec::<String>::new());
 }
@@ -82,20 +70,20 @@ fn only_instances_that_are_up_get_requests() {
     let gateway = in_front_of(&server, "USERS.vip?by=vip");
     eventually("the first answer of the registry", || Client::of(&gateway).get("/").status == 200);
     let load = Load::of(&gateway, 4, "/");
-    gets_requests(&up);
-    gets_requests(&over);
+    up.gets_requests();
+    over.gets_requests();
 
     let taken_out = server.ask("PUT", "apps/USERS/over/status?value=OUT_OF_SERVICE", "");
     assert_eq!(taken_out.status, 200);
     std::thread::sleep(POLL + Duration::from_secs(1));
     let late = over.whole_requests();
-    goes_on(&load);
+    load.goes_on(100);
     assert_eq!(over.whole_requests(), late, "requests for an instance that was taken out");
 
     assert_eq!(server.ask("DELETE", "apps/USERS/over/status?value=UP", "").status, 200);
-    gets_requests(&over);
+    over.gets_requests();
     server.register("USERS", "starting", starting.address(), "UP", "");
-    gets_requests(&starting);
+    starting.gets_requests();
     assert_eq!(load.failures(), Vec::<String>::new());
 }
 

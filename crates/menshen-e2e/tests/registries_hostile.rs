@@ -81,11 +81,6 @@ fn expect_endpoints(gateway: &TestGateway, count: usize) {
     eventually(&format!("there are {count} endpoints"), || shown(gateway)["endpoint-count"] == count);
 }
 
-fn goes_on(load: &Load) {
-    let before = load.done();
-    eventually("clients are answered", || load.done() > before + 50);
-}
-
 fn is_kept_whatever_it_says(kind: Kind) {
     let [a, b] = [Origin::answering(|_| reply("a")), Origin::answering(|_| reply("b"))];
     let registry = Registry::new(kind.says(&[&a, &b]));
@@ -122,7 +117,7 @@ fn is_kept_whatever_it_says(kind: Kind) {
             let shown = shown(&gateway);
             shown["state"] == "failing" && shown.to_string().contains(&format!("{}:users", kind.scheme))
         });
-        goes_on(&load);
+        load.goes_on(50);
         assert_eq!(shown(&gateway)["endpoint-count"], 2, "{what}");
         registry.set(kind.says(&[&a, &b]));
         eventually(&format!("all is well after {what}"), || shown(&gateway)["state"] == "good");
@@ -130,7 +125,7 @@ fn is_kept_whatever_it_says(kind: Kind) {
     // Nobody left, it says; but they answer.
     registry.set(kind.says(&[]));
     std::thread::sleep(Duration::from_secs(1));
-    goes_on(&load);
+    load.goes_on(50);
     assert_eq!(shown(&gateway)["endpoint-count"], 2, "an empty set while all instances answer");
     assert_eq!(load.failures(), Vec::<String>::new());
 }
@@ -194,7 +189,7 @@ fn a_registry_of_a_hundred_thousand_instances_is_read_beside_the_traffic() {
     let end = std::time::Instant::now() + Duration::from_secs(60);
     while b.whole_requests() == before {
         assert!(std::time::Instant::now() < end, "the large registry is never read");
-        goes_on(&load);
+        load.goes_on(50);
     }
     assert_eq!(load.failures(), Vec::<String>::new());
 }

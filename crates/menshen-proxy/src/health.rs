@@ -197,9 +197,7 @@ impl Health {
     }
 
     fn come_back(&self, now: u64) -> bool {
-        self.row.store(0, Ordering::Relaxed);
-        self.broken.store(0, Ordering::Relaxed);
-        self.window.store(0, Ordering::Relaxed);
+        self.count_anew();
         self.flags.fetch_and(!TRIAL, Ordering::AcqRel);
         self.clear(EJECTED, now)
     }
@@ -210,6 +208,13 @@ impl Health {
         if self.broken.load(Ordering::Relaxed) != 0 {
             self.broken.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// What was counted before counts no more.
+    fn count_anew(&self) {
+        self.row.store(0, Ordering::Relaxed);
+        self.broken.store(0, Ordering::Relaxed);
+        self.window.store(0, Ordering::Relaxed);
     }
 
     fn has(&self, flag: u8) -> bool {

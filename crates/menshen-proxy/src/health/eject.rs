@@ -188,9 +188,7 @@ impl Eject {
         health.reason.store(reason as u8, Ordering::Relaxed);
         health.until.store(now.saturating_add(length), Ordering::Release);
         health.flags.fetch_and(!TRIAL, Ordering::AcqRel);
-        health.row.store(0, Ordering::Relaxed);
-        health.broken.store(0, Ordering::Relaxed);
-        health.window.store(0, Ordering::Relaxed);
+        health.count_anew();
         if !is_again {
             let (service, endpoint) = (&service.name, &endpoint.authority);
             let seconds = length / 1_000_000;
