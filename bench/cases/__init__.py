@@ -2,6 +2,7 @@
 
 from cases.attack import Attack
 from cases.hang import Hang
+from cases.httpwg import Httpwg
 from cases.idle import IDLE
 from cases.pace import FULL, QUICK
 from cases.reload import Reload
@@ -10,6 +11,9 @@ from cases.slow_endpoint import SlowEndpoint
 from cases.stop import Stop
 from cases.throughput import THROUGHPUT
 
-ALL = {case.name: case for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack(), SlowEndpoint(), Hang()]}
+ALL = {
+    case.name: case
+    for case in [*THROUGHPUT, *IDLE, Routes(), Reload(), Stop(), Attack(), Httpwg(), SlowEndpoint(), Hang()]
+}
 
 __all__ = ["ALL", "FULL", "QUICK"]

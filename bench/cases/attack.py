@@ -13,11 +13,12 @@ from kit.load import Load, Sent, start_check
 from kit.stage import GatewayFailed, Running, Stage
 
 FLOODS = [
-    "rapid-reset", "continuation", "pings", "settings", "empty-data", "priorities", "window-updates", "hpack-bomb",
+    "rapid-reset", "made-you-reset", "continuation", "pings", "settings", "table-flips", "unknown-frames", "empty-data",
+    "priorities", "window-updates", "hpack-bomb",
 ]  # fmt: skip
-SLOW = ["tiny-windows", "slowloris", "slow-read"]
-# Only Menshen speaks both versions of HTTP on a port without TLS.
-TAKING_PART = ["menshen"]
+SLOW = ["crumbs", "slow-uploads", "tiny-windows", "slowloris", "slow-read"]
+# They speak both versions of HTTP on one port without TLS.
+TAKING_PART = ["menshen", "haproxy"]
 # What is promised: the p99 of others at most so many times what it was, memory for a byte that was received, and
 # floods cut off within so many seconds or frames.
 MOST_SLOWER, MOST_MEMORY, CUT_WITHIN, CUT_FRAMES = 3.0, 20.0, 1.0, 10_000
@@ -49,7 +50,7 @@ class Attack:
 
     def run(self, stage: Stage, gateways: list[Gateway], pace: Pace) -> Outcome:
         header = [
-            "attack", "p50 h1 µs", "p99 h1 µs", "÷ calm", "p50 h2 µs", "p99 h2 µs", "÷ calm", "failed", "MiB sent",
+            "gateway", "attack", "p50 h1 µs", "p99 h1 µs", "÷ calm", "p50 h2 µs", "p99 h2 µs", "÷ calm", "failed", "MiB sent",
             "growth MiB", "bytes/byte", "cut off after", "frames", "at once", "kept",
         ]  # fmt: skip
         outcome = Outcome(header)
@@ -58,6 +59,9 @@ class Attack:
                 self.measure(stage, gateway, pace, outcome)
             except GatewayFailed as failure:
                 outcome.remarks.append(str(failure))
+        outcome.remarks.append(
+            f"{rounds(pace)} rounds of {pace.seconds} s, medians; what is calm was measured before each attack."
+        )
         outcome.remarks.append(
             f"Promised: p99 at most {MOST_SLOWER:.0f} times that without an attack, no failure, at most "
             f"{MOST_MEMORY:.0f} bytes of memory for a byte received (or {ANY_GROWTH // 1024} MiB, and {EACH_GROWTH} KiB "
@@ -68,18 +72,20 @@ class Attack:
 
     def measure(self, stage: Stage, gateway: Gateway, pace: Pace, outcome: Outcome) -> None:
         """Each round has all attacks, each on a gateway of its own, so that memory is this attack's alone."""
-        rounds = min(pace.rounds, ROUNDS)
         calms, under = [], {attack: [] for attack in [*FLOODS, *SLOW]}
-        for _ in range(rounds):
+        for _ in range(rounds(pace)):
             for attack, seen in under.items():
                 with stage.start(gateway, stage.work()) as running:
                     finish(others(running, pace.warm_up))
                     calms.append(finish(others(running, pace.seconds)))
                     seen.append(suffer(running, attack, pace.seconds))
         calm = Latencies.of(calms)
-        outcome.rows.append(["none", *calm.against(calm), f"{sum(others.failed for others in calms)}", *["–"] * 7])
-        outcome.rows.extend(row(attack, seen, calm) for attack, seen in under.items())
-        outcome.remarks.append(f"{rounds} rounds of {pace.seconds} s, medians; what is calm was measured before each attack.")
+        outcome.rows.append([gateway.name, "none", *calm.against(calm), f"{sum(others.failed for others in calms)}", *["–"] * 7])
+        outcome.rows.extend([gateway.name, *row(attack, seen, calm)] for attack, seen in under.items())
+
+
+def rounds(pace: Pace) -> int:
+    return min(pace.rounds, ROUNDS)
 
 
 @dataclass(frozen=True)

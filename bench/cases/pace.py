@@ -13,11 +13,12 @@ class Pace:
     reloads: int
     reload_seconds: int
     stops: int
+    conformance: int
     most_routes: int
 
 
-FULL = Pace(rounds=5, seconds=5, warm_up=1, reloads=200, reload_seconds=60, stops=5, most_routes=100_000)
-QUICK = Pace(rounds=2, seconds=2, warm_up=1, reloads=20, reload_seconds=6, stops=1, most_routes=1_000)
+FULL = Pace(rounds=5, seconds=5, warm_up=1, reloads=200, reload_seconds=60, stops=5, conformance=50, most_routes=100_000)
+QUICK = Pace(rounds=2, seconds=2, warm_up=1, reloads=20, reload_seconds=6, stops=1, conformance=5, most_routes=1_000)
 
 
 @dataclass

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Client, Gate, Origin, TestGateway, reply};
+use menshen_e2e::{Client, Gate, Origin, TestGateway, eventually, reply};
 
 fn get(target: &str, version: &str, fields: &str) -> String {
     format!("GET {target} HTTP/{version}\r\nHost: a\r\n{fields}\r\n")
@@ -107,6 +107,35 @@ fn more_requests_ahead_than_allowed_cost_the_connection() {
     client.expect_end();
     assert_eq!(answered, 4, "one being served and three ahead");
     assert_eq!(origin.requests().len(), 4);
+}
+
+#[test]
+fn a_client_that_leaves_behind_requests_that_it_sent_ahead_is_noticed() {
+    let asked = Gate::new();
+    let origin = Origin::scripted({
+        let asked = asked.clone();
+        move |c| {
+            while let Some(request) = c.request() {
+                if request.target == "/slow" {
+                    asked.open();
+                    c.wait_for_close();
+                    return;
+                }
+                c.send(reply("done"));
+            }
+        }
+    });
+    let gateway = TestGateway::in_front_of(&origin);
+    let (mut client, mut other) = (Client::of(&gateway), Client::of(&gateway));
+    client.send(get("/slow", "1.1", ""));
+    asked.pass();
+    // Little by little: what waits is kept in as little memory as it needs, which has to grow with it.
+    for _ in 0..40 {
+        client.send(get("/ahead", "1.1", "X-Some: more of it, so that it adds up\r\n"));
+        assert_eq!(other.get("/other").text(), "done");
+    }
+    drop(client);
+    eventually("the call is cancelled", || origin.open_connections() == 1);
 }
 
 #[test]

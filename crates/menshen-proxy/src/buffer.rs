@@ -45,6 +45,11 @@ impl Buffer {
         self.has_memory() && self.start == 0 && self.end == self.memory.len()
     }
 
+    /// True when what is read into it may be much at once.
+    pub(crate) fn is_large(&self) -> bool {
+        self.size == Size::Large || self.memory.len() == Size::LARGE
+    }
+
     pub(crate) fn has_memory(&self) -> bool {
         !self.memory.is_empty()
     }
@@ -80,6 +85,8 @@ impl Buffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Size {
     /// For whoever waits with little: a part of a head, the start of an answer that its client does not take.
+    Least,
+    /// For whoever waits with a little more.
     Little,
     /// For what clients send: heads and small bodies.
     #[default]
@@ -91,6 +98,7 @@ pub(crate) enum Size {
 }
 
 impl Size {
+    const LEAST: usize = 512;
     const LITTLE: usize = 2 * 1024;
     const SMALL: usize = 16 * 1024;
     const MEDIUM: usize = 32 * 1024;
@@ -98,6 +106,7 @@ impl Size {
 
     pub(crate) fn bytes(self) -> usize {
         match self {
+            Self::Least => Self::LEAST,
             Self::Little => Self::LITTLE,
             Self::Small => Self::SMALL,
             Self::Medium => Self::MEDIUM,
@@ -107,13 +116,13 @@ impl Size {
 
     /// The size that these bytes fill, this one at most.
     pub(crate) fn filled_by(self, bytes: usize) -> Self {
-        let all = [Self::Large, Self::Medium, Self::Small];
+        let all = [Self::Large, Self::Medium, Self::Small, Self::Little];
         let fits = |size: &Self| size.bytes() <= bytes.min(self.bytes());
-        all.into_iter().find(fits).unwrap_or(Self::Little)
+        all.into_iter().find(fits).unwrap_or(Self::Least)
     }
 
-    /// How many are kept for later: 128 KiB of little ones, 1 MiB of small ones, 2 MiB of medium ones, 16 MiB of large
-    /// ones.
+    /// How many are kept for later: 32 KiB of the least ones, 128 KiB of little ones, 1 MiB of small ones, 2 MiB of medium
+    /// ones, 16 MiB of large ones.
     const KEPT: usize = 64;
 }
 
@@ -125,6 +134,7 @@ const MOST_LARGE: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     large_lent: Cell<usize>,
+    least: RefCell<Vec<Vec<u8>>>,
     little: RefCell<Vec<Vec<u8>>>,
     small: RefCell<Vec<Vec<u8>>>,
     medium: RefCell<Vec<Vec<u8>>>,
@@ -144,6 +154,7 @@ impl Buffers {
     /// Takes a buffer back.
     pub(crate) fn give(&self, buffer: Buffer) {
         let size = match buffer.memory.len() {
+            Size::LEAST => Size::Least,
             Size::LITTLE => Size::Little,
             Size::SMALL => Size::Small,
             Size::MEDIUM => Size::Medium,
@@ -193,6 +204,7 @@ impl Buffers {
     pub(crate) fn enlarge(&self, buffer: &mut Buffer) {
         match buffer.memory.len() {
             Size::LARGE.. => {}
+            Size::LEAST => self.exchange(buffer, Size::Little),
             Size::LITTLE => self.exchange(buffer, Size::Medium),
             _ => self.exchange(buffer, Size::Large),
         }
@@ -211,10 +223,10 @@ impl Buffers {
         if len == 0 {
             return self.reclaim(buffer);
         }
-        let mut smaller = [Size::Little, Size::Small, Size::Medium].into_iter();
-        let fits = |smaller: &Size| (len + 1..buffer.memory.len()).contains(&smaller.bytes());
-        if let Some(smaller) = smaller.find(fits) {
-            self.exchange(buffer, smaller);
+        let most = if buffer.is_full() { size.bytes() } else { buffer.memory.len().saturating_sub(1) };
+        let mut fitting = [Size::Least, Size::Little, Size::Small, Size::Medium].into_iter();
+        if let Some(fitting) = fitting.find(|fitting| (len + 1..=most).contains(&fitting.bytes())) {
+            self.exchange(buffer, fitting);
             buffer.size = size;
         }
     }
@@ -230,7 +242,7 @@ impl Buffers {
 
     /// Frees what was not needed lately: half of each list.
     pub(crate) fn shrink(&self) {
-        for list in [&self.little, &self.small, &self.medium, &self.large] {
+        for list in [&self.least, &self.little, &self.small, &self.medium, &self.large] {
             let mut list = list.borrow_mut();
             let keep = list.len() / 2;
             list.truncate(keep);
@@ -239,6 +251,7 @@ impl Buffers {
 
     fn list(&self, size: Size) -> &RefCell<Vec<Vec<u8>>> {
         match size {
+            Size::Least => &self.least,
             Size::Little => &self.little,
             Size::Small => &self.small,
             Size::Medium => &self.medium,
@@ -287,20 +300,28 @@ mod tests {
         assert_eq!((b.len(), b.memory.len()), (Size::SMALL + 3, Size::MEDIUM));
         b.consume(Size::SMALL);
         buffers.settle(&mut b);
-        assert_eq!((b.data(), b.memory.len()), (&[7; 3][..], Size::LITTLE));
+        assert_eq!((b.data(), b.memory.len()), (&[7; 3][..], Size::LEAST));
         buffers.suit(&mut b, Size::Large);
         assert_eq!(b.data(), [7; 3], "bytes that wait stay where they are");
         b.consume(3);
         buffers.suit(&mut b, Size::Large);
         buffers.lend(&mut b);
         assert_eq!((b.memory.len(), buffers.large_lent.get()), (Size::LARGE, 1));
-        assert_eq!((buffers.little.borrow().len(), buffers.medium.borrow().len()), (1, 1));
+        assert_eq!((buffers.least.borrow().len(), buffers.medium.borrow().len()), (1, 1));
     }
 
     #[test]
     fn what_waits_leaves_room_for_what_follows() {
         let buffers = Buffers::default();
-        for len in [1, Size::LITTLE - 1, Size::LITTLE, Size::LITTLE + 1, Size::SMALL - 1] {
+        for len in [
+            1,
+            Size::LEAST - 1,
+            Size::LEAST,
+            Size::LITTLE - 1,
+            Size::LITTLE,
+            Size::LITTLE + 1,
+            Size::SMALL - 1,
+        ] {
             let mut b = buffers.take(Size::Small);
             put(&mut b, &vec![1; len]);
             buffers.settle(&mut b);
@@ -310,21 +331,39 @@ mod tests {
     }
 
     #[test]
+    fn what_fills_the_little_that_it_has_gets_more_up_to_its_own_size() {
+        let buffers = Buffers::default();
+        let mut b = buffers.take(Size::Small);
+        put(&mut b, b"a");
+        let mut had = Vec::new();
+        while !b.is_full() || b.memory.len() < Size::SMALL {
+            buffers.settle(&mut b);
+            had.push(b.memory.len());
+            let room = b.room().len();
+            b.filled(room);
+        }
+        assert_eq!(had, [Size::LEAST, Size::LITTLE, Size::SMALL]);
+        buffers.settle(&mut b);
+        assert!(b.is_full());
+    }
+
+    #[test]
     fn a_buffer_has_the_size_that_is_filled() {
-        let sizes = [0, Size::SMALL - 1, Size::SMALL, 65_535, usize::MAX].map(|n| Size::Large.filled_by(n));
-        assert_eq!(sizes, [Size::Little, Size::Little, Size::Small, Size::Medium, Size::Large]);
+        let sizes = [0, Size::LITTLE - 1, Size::SMALL - 1, Size::SMALL, 65_535, usize::MAX];
+        let wanted = [Size::Least, Size::Least, Size::Little, Size::Small, Size::Medium, Size::Large];
+        assert_eq!(sizes.map(|n| Size::Large.filled_by(n)), wanted);
         assert_eq!(Size::Medium.filled_by(usize::MAX), Size::Medium);
     }
 
     #[test]
-    fn what_does_not_fit_into_little_gets_more_step_by_step() {
+    fn what_does_not_fit_into_the_least_gets_more_step_by_step() {
         let buffers = Buffers::default();
-        let mut b = buffers.take(Size::Little);
-        put(&mut b, &[1; Size::LITTLE]);
-        buffers.enlarge(&mut b);
-        assert_eq!((b.len(), b.memory.len()), (Size::LITTLE, Size::MEDIUM));
-        buffers.enlarge(&mut b);
-        assert_eq!((b.len(), b.memory.len()), (Size::LITTLE, Size::LARGE));
+        let mut b = buffers.take(Size::Least);
+        put(&mut b, &[1; Size::LEAST]);
+        for step in [Size::LITTLE, Size::MEDIUM, Size::LARGE] {
+            buffers.enlarge(&mut b);
+            assert_eq!((b.len(), b.memory.len()), (Size::LEAST, step));
+        }
     }
 
     #[test]

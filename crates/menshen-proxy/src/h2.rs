@@ -9,6 +9,7 @@ pub(crate) mod pool;
 mod request;
 mod request_reader;
 mod response_reader;
+mod side;
 mod socket;
 #[cfg(test)]
 mod testing;

@@ -58,6 +58,7 @@ mod timers;
 pub mod tls;
 pub mod trace;
 mod translation;
+mod turns;
 mod wait;
 mod websocket;
 pub mod window;

@@ -29,6 +29,7 @@ use crate::routes::RouteTable;
 use crate::snapshot::{Listener, Route, RouteId, Snapshot};
 use crate::stats::{RouteStats, WorkerStats};
 use crate::timers::Timers;
+use crate::turns::Turns;
 use crate::{Exchange, Finished, wait};
 use spare::Spare;
 
@@ -68,6 +69,8 @@ pub struct Worker {
     pub(crate) index: usize,
     pub(crate) buffers: Buffers,
     pub(crate) timers: Rc<Timers>,
+    /// Whose turn it is to move much.
+    pub(crate) turns: Turns,
     pub(crate) pools: Pools,
     /// Requests that wait until one more may go to a service.
     pub(crate) queues: Queues,
@@ -207,6 +210,7 @@ impl Worker {
             stats,
             buffers: Buffers::default(),
             timers: Timers::new(),
+            turns: Turns::default(),
             pools: Pools::default(),
             queues: Queues::default(),
             clock: Clock::new(),
@@ -227,6 +231,8 @@ impl Worker {
     ) {
         let worker = self.clone();
         tokio::task::spawn_local(async move { worker.timers.run().await });
+        let worker = self.clone();
+        tokio::task::spawn_local(async move { worker.turns.run().await });
         let worker = self.clone();
         tokio::task::spawn_local(async move { worker.look_after().await });
         let mut slots = Slots::default();

@@ -21,6 +21,7 @@ use crate::reply::Maker;
 use crate::serve::Answer;
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::turns::Place;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
 use crate::{Exchange, Failure, Finished, Reply};
@@ -56,6 +57,7 @@ pub(crate) struct H1Client<'a> {
     received: u64,
     limit: u64,
     sent: u64,
+    place: Place,
     /// All of a streamed answer is encoded.
     ended: bool,
 }
@@ -88,6 +90,7 @@ impl<'a> H1Client<'a> {
             received: 0,
             limit: u64::MAX,
             sent: 0,
+            place: Place::default(),
             ended: false,
             stream,
             buffer,
@@ -271,13 +274,14 @@ impl Downstream for H1Client<'_> {
             }
             if self.inbound.left().is_none_or(|left| left > Size::Small.bytes() as u64) {
                 self.worker.buffers.widen(self.buffer);
+                ready!(self.worker.turns.poll(cx, &mut self.place));
             }
             match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
                 Ok(0) | Err(_) => {
                     self.keep_alive = false;
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Ok(_) => {}
+                Ok(n) => self.worker.turns.moved(n),
             }
         }
     }
@@ -305,13 +309,22 @@ impl Downstream for H1Client<'_> {
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Pipelined requests are read ahead as far as there is room; then the client's end cannot be seen.
-        while !self.buffer.is_full() {
-            match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
+        loop {
+            while !self.buffer.is_full() {
+                match self.stream.poll_read(cx, &self.worker.buffers, self.buffer) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => {
+                        self.worker.buffers.settle(self.buffer);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.worker.buffers.settle(self.buffer);
+            if self.buffer.is_full() {
+                return Poll::Pending;
             }
         }
-        Poll::Pending
     }
 
     fn deadline(&self) -> &Deadline {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::{Buffer, Buffers};
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::turns;
 use crate::websocket::{Frames, GOING_AWAY};
 use crate::worker::Worker;
 
@@ -39,6 +40,7 @@ impl Direction {
         to: &mut Stream,
         mut passed: impl FnMut(&[u8]),
     ) -> Poll<io::Result<()>> {
+        let before = self.moved;
         loop {
             while !self.buffer.is_empty() {
                 let n = ready!(to.poll_write(cx, self.buffer.data()))?;
@@ -47,6 +49,10 @@ impl Direction {
                 self.moved += n as u64;
             }
             ready!(to.poll_flush(cx))?;
+            if self.moved - before > turns::TURN as u64 {
+                turns::after_all_others(cx);
+                return Poll::Pending;
+            }
             match self.state {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Ending => {

@@ -16,6 +16,7 @@ use crate::outbound::{COPIED, Outbound};
 use crate::pool::{self, Connection};
 use crate::snapshot::Route;
 use crate::stream::Stream;
+use crate::turns::Place;
 use crate::wait::{Wait, Watch};
 use crate::{Exchange, Failure};
 
@@ -30,6 +31,7 @@ pub(crate) struct H1Call {
     size: Size,
     /// What the client would take now.
     appetite: usize,
+    place: Place,
     inbound: Inbound,
     /// The request head, then encoded content.
     out: Outbound,
@@ -85,6 +87,7 @@ impl H1Call {
             input: Buffer::waiting(Size::Medium),
             size: Size::Medium,
             appetite: usize::MAX,
+            place: Place::default(),
             inbound: Inbound::NONE,
             out,
             content,
@@ -133,8 +136,7 @@ impl H1Call {
         self.response_keeps_alive = head.keep_alive;
         self.kept_for = head.fields.get(FieldName::KEEP_ALIVE).and_then(pool::announced);
         forwarding::drop_nominated(&mut head.fields);
-        let expected = self.inbound.left().unwrap_or(u64::MAX);
-        if expected > Size::Medium.bytes() as u64 {
+        if self.inbound.left().is_some_and(|left| left > Size::Medium.bytes() as u64) {
             self.size = Size::Large;
         }
     }
@@ -316,6 +318,9 @@ impl H1Call {
                 Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
             }
             self.suit();
+            if self.input.is_large() {
+                ready!(self.under_way.worker.turns.poll(cx, &mut self.place));
+            }
             let read = self.poll_read(cx);
             if read.is_pending() {
                 self.acknowledge();
@@ -323,8 +328,17 @@ impl H1Call {
             match ready!(read) {
                 Ok(0) if self.inbound.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ServiceTruncated)),
-                Ok(n) => self.received = self.received.wrapping_add(n as u64),
+                Ok(n) => self.has_read(n),
             }
+        }
+    }
+
+    fn has_read(&mut self, bytes: usize) {
+        self.received = self.received.wrapping_add(bytes as u64);
+        self.under_way.worker.turns.moved(bytes);
+        if bytes == Size::Medium.bytes() {
+            // Of unknown length, and much.
+            self.size = Size::Large;
         }
     }
 

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use menshen_http1::{FieldName, Fields, Method, RequestFraming, RequestHead, ResponseHead};
 use menshen_http2::{Code, End};
 
-use super::link::{AtHand, Inbox, Link, room};
+use super::link::AtHand;
+use super::side::Side;
 use super::{block, request, tunnel};
 use crate::body::Body;
 use crate::call::Call;
@@ -23,50 +24,12 @@ use crate::{Exchange, Failure, Finished, Reply, grpc, server_timing};
 /// Bytes that count as progress of an answer: a client that opens its window by a byte now and then makes none.
 const PROGRESS: u64 = 1024;
 
+/// What is read at once of an answer that passes transforms.
+const TRANSFORMED: usize = 16 * 1024;
+
 /// Bytes of content that are read and thrown away behind an answer, and for how long.
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
-
-/// What is read at once for all streams of a connection: what they hold when their client then takes nothing.
-const READ_AHEAD: usize = 4 * 1024 * 1024;
-
-/// A stream of a client's connection.
-#[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub(super) link: &'a Link<Inbox>,
-    pub(super) id: u32,
-}
-
-impl Side<'_> {
-    /// Takes what has come. Ready with true when there is content, with false at its end, with `None` when the stream
-    /// is no more.
-    pub(super) fn poll_fill(&self, cx: &Context<'_>, at_hand: &mut AtHand) -> Poll<Option<bool>> {
-        if !at_hand.is_empty() {
-            return Poll::Ready(Some(true));
-        }
-        match self.link.core().lane(self.id) {
-            Some(inbox) => at_hand.poll_fill(cx, inbox).map(Some),
-            None => Poll::Ready(None),
-        }
-    }
-
-    /// Waits until a part of `wanted` bytes may be sent; the result is how much. `None` when the stream is no more.
-    pub(super) fn poll_room(&self, cx: &Context<'_>, wanted: usize) -> Poll<Option<usize>> {
-        room(&mut self.link.core(), self.id, wanted, |inbox| inbox.listen(cx))
-    }
-
-    /// Bytes that the client would take now, and no more than the share of this stream in what is read ahead.
-    pub(super) fn appetite(&self) -> usize {
-        let mut core = self.link.core();
-        let share = READ_AHEAD / core.open_streams().max(1);
-        core.window(self.id).min(share)
-    }
-
-    /// Sends content for which there is room, or an end. False when the stream is no more.
-    pub(super) fn send(&self, content: &[u8], end: End) -> bool {
-        self.link.send(self.id, content, end)
-    }
-}
 
 /// What is still to be sent of an answer that passed transforms.
 #[derive(Default)]
@@ -236,7 +199,11 @@ impl<'a> H2Client<'a> {
             if let Some(trailers) = rest.trailers.take() {
                 return self.send_end(&trailers).map(|()| None);
             }
-            call.set_appetite(self.appetite());
+            call.set_appetite(match reply.transforms.is_empty() {
+                true => self.appetite(),
+                // What is read goes through them before it waits, and small pieces do not compress.
+                false => TRANSFORMED,
+            });
             match call.poll_content(cx)? {
                 Poll::Pending => return Ok(Some(Wait::BetweenBytes)),
                 Poll::Ready(Content::End) => {

@@ -6,10 +6,11 @@ use menshen_http1::{HeadError, RequestFraming};
 use menshen_http2::hpack::Field;
 use menshen_http2::{Block, Code, Flaw, Lane, Receiver};
 
-use super::client::{H2Client, Side};
+use super::client::H2Client;
 use super::connection::Shared;
 use super::link::Inbox;
 use super::request::HeadBuilder;
+use super::side::Side;
 use crate::panics::{CatchPanic, Panicked};
 use crate::{Exchange, Failure, serve};
 

@@ -9,7 +9,11 @@ use super::link::Link;
 use crate::buffer::Buffer;
 use crate::outbound::Outbound;
 use crate::stream::Stream;
+use crate::turns;
 use crate::worker::Worker;
+
+/// Bytes that are read before other connections have their turn. Frames cost more than the bytes that they are.
+const TURN: usize = 64 * 1024;
 
 /// The peer is gone.
 pub(super) struct Gone;
@@ -30,13 +34,15 @@ pub(super) struct Socket {
     pub(super) read: Buffer,
     out: Outbound,
     born: Instant,
+    /// Bytes read since the last turn of others.
+    taken: usize,
     /// Bytes may be there that were read before it was known that this is HTTP/2.
     is_fresh: bool,
 }
 
 impl Socket {
     pub(super) fn new(stream: Stream, read: Buffer, now: Instant) -> Self {
-        Self { stream, read, out: Outbound::default(), born: now, is_fresh: true }
+        Self { stream, read, out: Outbound::default(), born: now, taken: 0, is_fresh: true }
     }
 
     /// Writes what there is. True when all of it is written.
@@ -81,13 +87,18 @@ impl Socket {
             if link.core().is_full() {
                 return Poll::Pending;
             }
+            if self.taken >= TURN {
+                self.taken = 0;
+                turns::after_all_others(cx);
+                return Poll::Pending;
+            }
             if self.read.is_full() {
                 worker.buffers.enlarge(&mut self.read);
             }
             match self.stream.poll_read(cx, &worker.buffers, &mut self.read) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Gone)),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(n)) => self.taken += n,
             }
         }
         let now = worker.now().saturating_duration_since(self.born);

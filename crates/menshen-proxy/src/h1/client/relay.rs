@@ -12,10 +12,7 @@ use crate::downstream::{Content, Downstream};
 use crate::h1::connection::Then;
 use crate::outbound::COPIED;
 use crate::wait::{Wait, Watch};
-use crate::{Exchange, Failure, Reply, grpc};
-
-/// Bytes of one answer that are moved before others have their turn.
-const TURN: u64 = 256 * 1024;
+use crate::{Exchange, Failure, Reply, grpc, turns};
 
 impl H1Client<'_> {
     /// Sends content that the service is still sending, and the rest of the request the other way.
@@ -39,6 +36,7 @@ impl H1Client<'_> {
             };
             if wait == Wait::ClientWrite {
                 call.settle();
+                self.worker.buffers.settle(self.buffer);
             }
             let is_client_quiet = upload.is_ready() && self.inbound.is_ended();
             if wait == Wait::BetweenBytes && is_client_quiet && self.poll_gone(cx).is_ready() {
@@ -60,9 +58,9 @@ impl H1Client<'_> {
     ) -> Result<Option<Wait>, Failure> {
         let before = self.sent;
         loop {
-            if self.sent.wrapping_sub(before) > TURN {
+            if self.sent.wrapping_sub(before) > turns::TURN as u64 {
                 // It is the others' turn: there may be many who move as much.
-                cx.waker().wake_by_ref();
+                turns::after_all_others(cx);
                 return Ok(Some(Wait::BetweenBytes));
             }
             let mut starved = false;

@@ -4,8 +4,8 @@ use menshen_http2::PREFACE;
 use menshen_http2::frame::{FrameHead, kind};
 use tokio::io::AsyncWriteExt;
 
-use super::super::client::Side;
 use super::super::link::AtHand;
+use super::super::side::Side;
 use super::super::testing::{clogged, on_worker, once, panic_with, plain, soon};
 use super::*;
 use crate::worker::Live;

@@ -1,0 +1,188 @@
+//! Turns: a worker that has moved much content asks what else has come before it moves more. Without them fifty large
+//! answers would hold up every small one for as long as there is something to move.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::num::NonZeroU64;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::wait;
+
+/// Bytes of content that a worker moves before it asks.
+pub(crate) const TURN: usize = 256 * 1024;
+
+/// The turns of a worker: who wants to read content waits in a row once much was moved.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// Bytes moved since others were asked last.
+    moved: Cell<usize>,
+    /// Those who wait, the next one in front.
+    row: RefCell<VecDeque<Waker>>,
+    /// How many were ever called out of the row.
+    called: Cell<u64>,
+    /// The one who calls, while there is nobody to call.
+    caller: RefCell<Option<Waker>>,
+}
+
+/// Where somebody stands in the row.
+#[derive(Debug, Default)]
+pub(crate) struct Place(Option<NonZeroU64>);
+
+impl Turns {
+    /// Ready when content may be read. Somebody who never comes back holds up nobody.
+    pub(crate) fn poll(&self, cx: &Context<'_>, place: &mut Place) -> Poll<()> {
+        let mut row = self.row.borrow_mut();
+        match place.0 {
+            None if self.moved.get() < TURN && row.is_empty() => return Poll::Ready(()),
+            None => {
+                row.push_back(cx.waker().clone());
+                place.0 = NonZeroU64::new(self.called.get() + row.len() as u64);
+                if let Some(caller) = self.caller.take() {
+                    caller.wake();
+                }
+            }
+            Some(number) => {
+                let Some(ahead) = number.get().checked_sub(self.called.get() + 1) else {
+                    place.0 = None;
+                    return Poll::Ready(());
+                };
+                let waker = usize::try_from(ahead).ok().and_then(|ahead| row.get_mut(ahead));
+                if let Some(waker) = waker {
+                    waker.clone_from(cx.waker());
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Content was read.
+    pub(crate) fn moved(&self, bytes: usize) {
+        self.moved.set(self.moved.get().saturating_add(bytes));
+    }
+
+    /// Calls one after the other, and lets all others go on in between.
+    pub(crate) async fn run(&self) {
+        loop {
+            poll_fn(|cx| {
+                if self.row.borrow().is_empty() {
+                    wait::remember(&mut self.caller.borrow_mut(), cx.waker());
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+            .await;
+            tokio::task::yield_now().await;
+            self.moved.set(0);
+            let next = self.row.borrow_mut().pop_front();
+            if let Some(next) = next {
+                self.called.set(self.called.get() + 1);
+                next.wake();
+            }
+        }
+    }
+}
+
+/// Wakes this task once all others had their turn and the system was asked what has come.
+pub(crate) fn after_all_others(cx: &mut Context<'_>) {
+    let pause = pin!(tokio::task::yield_now());
+    let _is_pending = pause.poll(cx);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+    use tokio::runtime::{Builder, LocalOptions};
+    use tokio::task::spawn_local;
+
+    use super::*;
+
+    fn once(turns: &Turns, place: &mut Place) -> Poll<()> {
+        turns.poll(&Context::from_waker(Waker::noop()), place)
+    }
+
+    #[test]
+    fn whoever_comes_first_goes_on_until_much_was_moved() {
+        let (turns, mut place) = (Turns::default(), Place::default());
+        turns.moved(TURN - 1);
+        assert!(once(&turns, &mut place).is_ready());
+        turns.moved(1);
+        assert!(once(&turns, &mut place).is_pending());
+        assert!(once(&turns, &mut place).is_pending());
+        assert_eq!(turns.row.borrow().len(), 1, "asking again is not standing in the row twice");
+    }
+
+    #[test]
+    fn nobody_overtakes_those_who_wait() {
+        let turns = Turns::default();
+        let [mut first, mut second, mut third] = <[Place; 3]>::default();
+        turns.moved(TURN);
+        assert!(once(&turns, &mut first).is_pending());
+        assert!(once(&turns, &mut second).is_pending());
+        turns.moved.set(0);
+        assert!(once(&turns, &mut third).is_pending(), "two were here before");
+        turns.row.borrow_mut().pop_front();
+        turns.called.set(1);
+        assert!(once(&turns, &mut second).is_pending());
+        assert!(once(&turns, &mut first).is_ready());
+    }
+
+    #[test]
+    fn somebody_who_has_left_holds_up_nobody() {
+        Builder::new_current_thread().build_local(LocalOptions::default()).unwrap().block_on(async {
+            let turns = Rc::new(Turns::default());
+            turns.moved(TURN);
+            assert!(once(&turns, &mut Place::default()).is_pending(), "and is never seen again");
+            spawn_local({
+                let turns = turns.clone();
+                async move { turns.run().await }
+            });
+            let mut place = Place::default();
+            poll_fn(|cx| turns.poll(cx, &mut place)).await;
+        });
+    }
+
+    /// Fifty move as much as they may, and one sends a byte to and fro through the system.
+    #[test]
+    fn whoever_wants_little_waits_for_few_of_those_who_want_much() {
+        const MANY: usize = 50;
+        const EACH: usize = 20;
+        let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let turns = Rc::new(Turns::default());
+            let moves = Rc::new(Cell::new(0));
+            spawn_local({
+                let turns = turns.clone();
+                async move { turns.run().await }
+            });
+            for _ in 0..MANY {
+                let (turns, moves) = (turns.clone(), moves.clone());
+                spawn_local(async move {
+                    let mut place = Place::default();
+                    for _ in 0..EACH {
+                        poll_fn(|cx| turns.poll(cx, &mut place)).await;
+                        turns.moved(TURN);
+                        moves.set(moves.get() + 1);
+                    }
+                });
+            }
+            let (mut here, mut there) = UnixStream::pair().unwrap();
+            spawn_local(async move {
+                while let Ok(byte) = there.read_u8().await {
+                    there.write_u8(byte).await.unwrap();
+                }
+            });
+            let mut answers = 0;
+            while moves.get() < MANY * EACH {
+                here.write_u8(1).await.unwrap();
+                here.read_u8().await.unwrap();
+                answers += 1;
+            }
+            assert!(answers >= MANY * EACH / 4, "{answers} answers beside {} moves", MANY * EACH);
+        });
+    }
+}
