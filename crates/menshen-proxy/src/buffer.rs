@@ -45,9 +45,9 @@ impl Buffer {
         self.has_memory() && self.start == 0 && self.end == self.memory.len()
     }
 
-    /// True when what is read into it may be much at once.
-    pub(crate) fn is_large(&self) -> bool {
-        self.size == Size::Large || self.memory.len() == Size::LARGE
+    /// How much the next read may bring.
+    pub(crate) fn most(&self) -> usize {
+        if self.has_memory() { self.memory.len() - self.len() } else { self.size.bytes() }
     }
 
     pub(crate) fn has_memory(&self) -> bool {

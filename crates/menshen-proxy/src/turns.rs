@@ -8,10 +8,14 @@ use std::num::NonZeroU64;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::buffer::{Buffer, Buffers};
 use crate::wait;
 
 /// Bytes of content that a worker moves before it asks.
 pub(crate) const TURN: usize = 256 * 1024;
+
+/// Bytes that everybody reads without waiting for a turn: who wants little goes past those who want much.
+const FREE: usize = 64 * 1024;
 
 /// The turns of a worker: who wants to read content waits in a row once much was moved.
 #[derive(Default)]
@@ -26,26 +30,48 @@ pub(crate) struct Turns {
     caller: RefCell<Option<Waker>>,
 }
 
-/// Where somebody stands in the row.
+/// Where somebody stands in the row, and what they have read since their last turn.
 #[derive(Debug, Default)]
-pub(crate) struct Place(Option<NonZeroU64>);
+pub(crate) struct Place {
+    number: Option<NonZeroU64>,
+    read: usize,
+}
 
 impl Turns {
-    /// Ready when content may be read. Somebody who never comes back holds up nobody.
-    pub(crate) fn poll(&self, cx: &Context<'_>, place: &mut Place) -> Poll<()> {
+    /// Ready when content may be read into this buffer, which has no memory for nothing meanwhile. Somebody who never comes
+    /// back holds up nobody.
+    pub(crate) fn poll(
+        &self,
+        cx: &Context<'_>,
+        place: &mut Place,
+        buffers: &Buffers,
+        buffer: &mut Buffer,
+    ) -> Poll<()> {
+        if place.number.is_none() && place.read + buffer.most() <= FREE {
+            return Poll::Ready(());
+        }
+        if self.poll_turn(cx, &mut place.number).is_pending() {
+            buffers.reclaim(buffer);
+            return Poll::Pending;
+        }
+        place.read = 0;
+        Poll::Ready(())
+    }
+
+    fn poll_turn(&self, cx: &Context<'_>, place: &mut Option<NonZeroU64>) -> Poll<()> {
         let mut row = self.row.borrow_mut();
-        match place.0 {
+        match *place {
             None if self.moved.get() < TURN && row.is_empty() => return Poll::Ready(()),
             None => {
                 row.push_back(cx.waker().clone());
-                place.0 = NonZeroU64::new(self.called.get() + row.len() as u64);
+                *place = NonZeroU64::new(self.called.get() + row.len() as u64);
                 if let Some(caller) = self.caller.take() {
                     caller.wake();
                 }
             }
             Some(number) => {
                 let Some(ahead) = number.get().checked_sub(self.called.get() + 1) else {
-                    place.0 = None;
+                    *place = None;
                     return Poll::Ready(());
                 };
                 let waker = usize::try_from(ahead).ok().and_then(|ahead| row.get_mut(ahead));
@@ -58,7 +84,8 @@ impl Turns {
     }
 
     /// Content was read.
-    pub(crate) fn moved(&self, bytes: usize) {
+    pub(crate) fn moved(&self, place: &mut Place, bytes: usize) {
+        place.read = place.read.saturating_add(bytes);
         self.moved.set(self.moved.get().saturating_add(bytes));
     }
 
@@ -100,17 +127,22 @@ mod tests {
     use tokio::task::spawn_local;
 
     use super::*;
+    use crate::buffer::Size;
+
+    fn poll(turns: &Turns, cx: &Context<'_>, place: &mut Place) -> Poll<()> {
+        turns.poll(cx, place, &Buffers::default(), &mut Buffer::waiting(Size::Large))
+    }
 
     fn once(turns: &Turns, place: &mut Place) -> Poll<()> {
-        turns.poll(&Context::from_waker(Waker::noop()), place)
+        poll(turns, &Context::from_waker(Waker::noop()), place)
     }
 
     #[test]
     fn whoever_comes_first_goes_on_until_much_was_moved() {
         let (turns, mut place) = (Turns::default(), Place::default());
-        turns.moved(TURN - 1);
+        turns.moved(&mut place, TURN - 1);
         assert!(once(&turns, &mut place).is_ready());
-        turns.moved(1);
+        turns.moved(&mut place, 1);
         assert!(once(&turns, &mut place).is_pending());
         assert!(once(&turns, &mut place).is_pending());
         assert_eq!(turns.row.borrow().len(), 1, "asking again is not standing in the row twice");
@@ -120,7 +152,7 @@ mod tests {
     fn nobody_overtakes_those_who_wait() {
         let turns = Turns::default();
         let [mut first, mut second, mut third] = <[Place; 3]>::default();
-        turns.moved(TURN);
+        turns.moved(&mut Place::default(), TURN);
         assert!(once(&turns, &mut first).is_pending());
         assert!(once(&turns, &mut second).is_pending());
         turns.moved.set(0);
@@ -132,17 +164,30 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_little_waits_for_nobody_and_who_waits_holds_no_memory() {
+        let (turns, mut place, buffers) = (Turns::default(), Place::default(), Buffers::default());
+        turns.moved(&mut Place::default(), TURN);
+        let mut buffer = buffers.take(Size::Medium);
+        let cx = Context::from_waker(Waker::noop());
+        assert!(turns.poll(&cx, &mut place, &buffers, &mut buffer).is_ready());
+        turns.moved(&mut place, FREE);
+        assert!(buffer.has_memory());
+        assert!(turns.poll(&cx, &mut place, &buffers, &mut buffer).is_pending(), "often little is much");
+        assert!(!buffer.has_memory());
+    }
+
+    #[test]
     fn somebody_who_has_left_holds_up_nobody() {
         Builder::new_current_thread().build_local(LocalOptions::default()).unwrap().block_on(async {
             let turns = Rc::new(Turns::default());
-            turns.moved(TURN);
+            turns.moved(&mut Place::default(), TURN);
             assert!(once(&turns, &mut Place::default()).is_pending(), "and is never seen again");
             spawn_local({
                 let turns = turns.clone();
                 async move { turns.run().await }
             });
             let mut place = Place::default();
-            poll_fn(|cx| turns.poll(cx, &mut place)).await;
+            poll_fn(|cx| poll(&turns, cx, &mut place)).await;
         });
     }
 
@@ -164,8 +209,8 @@ mod tests {
                 spawn_local(async move {
                     let mut place = Place::default();
                     for _ in 0..EACH {
-                        poll_fn(|cx| turns.poll(cx, &mut place)).await;
-                        turns.moved(TURN);
+                        poll_fn(|cx| poll(&turns, cx, &mut place)).await;
+                        turns.moved(&mut place, TURN);
                         moves.set(moves.get() + 1);
                     }
                 });

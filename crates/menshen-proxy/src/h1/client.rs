@@ -28,6 +28,12 @@ use crate::{Exchange, Failure, Finished, Reply};
 
 /// Request content that is read and dropped after an early answer, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
+/// A client that took so much without being waited for is sent more in large pieces. Of a large piece that is not taken
+/// much has to be held.
+const WELL_TAKEN: u64 = 16 * 1024 * 1024;
+/// What any other may be expected to take.
+const SOME: usize = 128 * 1024;
+
 /// The time for that.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
@@ -45,6 +51,8 @@ pub(crate) struct H1Client<'a> {
     buffer: &'a mut Buffer,
     worker: &'a Rc<Worker>,
     deadline: &'a Deadline,
+    /// Bytes that the client took since it was last waited for.
+    taken: &'a mut u64,
     inbound: Inbound,
     out: Outbound,
     encoding: Encoding,
@@ -74,6 +82,7 @@ impl<'a> H1Client<'a> {
         buffer: &'a mut Buffer,
         worker: &'a Rc<Worker>,
         deadline: &'a Deadline,
+        taken: &'a mut u64,
         request: &RequestHead,
         is_last: bool,
     ) -> Self {
@@ -96,6 +105,7 @@ impl<'a> H1Client<'a> {
             buffer,
             worker,
             deadline,
+            taken,
         }
     }
 
@@ -274,14 +284,14 @@ impl Downstream for H1Client<'_> {
             }
             if self.inbound.left().is_none_or(|left| left > Size::Small.bytes() as u64) {
                 self.worker.buffers.widen(self.buffer);
-                ready!(self.worker.turns.poll(cx, &mut self.place));
             }
+            ready!(self.worker.turns.poll(cx, &mut self.place, &self.worker.buffers, self.buffer));
             match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
                 Ok(0) | Err(_) => {
                     self.keep_alive = false;
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Ok(n) => self.worker.turns.moved(n),
+                Ok(n) => self.worker.turns.moved(&mut self.place, n),
             }
         }
     }
@@ -293,6 +303,10 @@ impl Downstream for H1Client<'_> {
     fn consume(&mut self, n: usize) {
         self.received += n as u64;
         self.inbound.consume(self.buffer, n);
+    }
+
+    fn appetite(&self) -> usize {
+        if *self.taken < WELL_TAKEN { SOME } else { usize::MAX }
     }
 
     fn limit_content(&mut self, bytes: u64) {

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     deadline: Rc<Deadline>,
     client: Client,
     served: u64,
+    /// Bytes of content that it took since it was last waited for.
+    taken: u64,
     /// Requests taken from the buffer since the last read.
     ahead: u32,
 }
@@ -88,7 +90,7 @@ impl Connection {
         let local = stream.local().unwrap_or(peer);
         let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
         let client = Client { tls, ..Client::direct(peer, local, scheme) };
-        Self { deadline: worker.timers.deadline(), client, stream, slot, served: 0, ahead: 0 }
+        Self { deadline: worker.timers.deadline(), client, stream, slot, served: 0, taken: 0, ahead: 0 }
     }
 
     /// Serves the client until the connection ends, or until it turns out to speak HTTP/2: what was read of that is the
@@ -186,7 +188,15 @@ impl Connection {
         exchange: &mut Exchange,
     ) -> H1Client<'a> {
         let is_last = self.ahead > exchange.live.listener().limits.pipelined;
-        H1Client::new(&mut self.stream, buffer, worker, &self.deadline, &exchange.request, is_last)
+        H1Client::new(
+            &mut self.stream,
+            buffer,
+            worker,
+            &self.deadline,
+            &mut self.taken,
+            &exchange.request,
+            is_last,
+        )
     }
 
     /// Reads a request head into the exchange.

@@ -318,9 +318,8 @@ impl H1Call {
                 Err(_) => return Poll::Ready(Err(Failure::BadResponseBody)),
             }
             self.suit();
-            if self.input.is_large() {
-                ready!(self.under_way.worker.turns.poll(cx, &mut self.place));
-            }
+            let worker = &self.under_way.worker;
+            ready!(worker.turns.poll(cx, &mut self.place, &worker.buffers, &mut self.input));
             let read = self.poll_read(cx);
             if read.is_pending() {
                 self.acknowledge();
@@ -335,7 +334,7 @@ impl H1Call {
 
     fn has_read(&mut self, bytes: usize) {
         self.received = self.received.wrapping_add(bytes as u64);
-        self.under_way.worker.turns.moved(bytes);
+        self.under_way.worker.turns.moved(&mut self.place, bytes);
         if bytes == Size::Medium.bytes() {
             // Of unknown length, and much.
             self.size = Size::Large;

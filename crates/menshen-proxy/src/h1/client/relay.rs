@@ -35,6 +35,8 @@ impl H1Client<'_> {
                 Err(failure) => return Poll::Ready(Err(failure)),
             };
             if wait == Wait::ClientWrite {
+                *self.taken = 0;
+                call.set_appetite(self.appetite());
                 call.settle();
                 self.worker.buffers.settle(self.buffer);
             }
@@ -92,7 +94,9 @@ impl H1Client<'_> {
                 Poll::Ready(Ok(0)) => {}
                 Poll::Ready(Ok(from_content)) => {
                     self.sent += from_content as u64;
+                    *self.taken += from_content as u64;
                     call.consume(from_content);
+                    call.set_appetite(self.appetite());
                 }
                 Poll::Ready(Err(_)) => return Err(Failure::ClientGone),
                 Poll::Pending => return Ok(Some(Wait::ClientWrite)),
