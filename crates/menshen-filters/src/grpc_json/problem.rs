@@ -30,6 +30,16 @@ impl Wrong {
         Self { field: Some(field.into()), text: text.into() }
     }
 
+    /// What is wrong with the message of this number, from 0, in a stream.
+    pub(super) fn within(self, number: u64) -> Self {
+        let field = match self.field {
+            Some(field) if field.starts_with('[') => format!("[{number}]{field}"),
+            Some(field) => format!("[{number}].{field}"),
+            None => format!("[{number}]"),
+        };
+        Self { field: Some(field), ..self }
+    }
+
     /// What serde says, and where it was.
     pub(super) fn json(error: &serde_json::Error, path: &str) -> Self {
         const UNKNOWN: &str = "unrecognized field name '";

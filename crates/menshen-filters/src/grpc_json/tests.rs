@@ -59,7 +59,7 @@ fn a_request_becomes_a_call() {
         (&*translation.target, translation.reply),
         (&b"/test.library.Library/Create"[..], Held::Whole)
     );
-    assert_eq!((translation.request_limit, translation.reply_limit), (1 << 20, (1 << 20) + 5));
+    assert_eq!((translation.request_limit, translation.reply_limit), (Some(1 << 20), (1 << 20) + 5));
     assert_eq!(t.sent("content-type").unwrap(), "application/grpc");
     assert_eq!(t.sent("te").unwrap(), "trailers");
     // Other filters look at them when the reply comes.
