@@ -5,6 +5,7 @@
 //! told without a call. A reply of one message is held too, because its status comes behind it. Streams pass message by
 //! message, either way.
 
+mod descriptors;
 mod frames;
 mod methods;
 mod print;
@@ -145,7 +146,7 @@ impl Filter for GrpcJson {
 /// Reads the descriptors.
 fn read(file: &FilePath, setup: &mut Setup<'_>) -> Option<DescriptorPool> {
     let bytes = setup.file("descriptors", &file.0)?;
-    match DescriptorPool::decode(&*bytes) {
+    match descriptors::read(&bytes) {
         Ok(pool) if pool.services().len() > 0 => Some(pool),
         Ok(_) => {
             setup.error("descriptors", format!("{file}: there is no service in it"));
