@@ -10,6 +10,7 @@ mod deadlines;
 mod echo;
 mod failures;
 mod flaky;
+mod health;
 mod interop;
 mod json;
 mod mirrors;
