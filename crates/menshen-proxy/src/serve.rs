@@ -319,6 +319,7 @@ async fn attempt<D: Downstream>(
     let mut call = match called {
         Ok(call) => call,
         Err(failure) => {
+            let failure = grpc::by_deadline(failure, exchange);
             exchange.keep_reply(reply);
             if let Some(cells) = cells {
                 cells.failures.add(1);

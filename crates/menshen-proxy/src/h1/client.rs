@@ -23,7 +23,7 @@ use crate::stream::Stream;
 use crate::timers::Deadline;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
-use crate::{Exchange, Failure, Finished, Reply};
+use crate::{Exchange, Failure, Finished, Reply, grpc};
 
 /// Request content that is read and dropped after an early answer, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
@@ -347,6 +347,7 @@ impl Downstream for H1Client<'_> {
         }
         self.write_head(exchange, &answer);
         let result = self.send_content(exchange, &mut answer).await;
+        let result = result.map_err(|failure| grpc::by_deadline(failure, exchange));
         if let Some(call) = answer.call.take() {
             match result {
                 Ok(()) => call.finish(),
