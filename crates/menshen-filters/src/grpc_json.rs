@@ -71,6 +71,9 @@ pub struct Config {
     /// How replies are written.
     #[serde(default)]
     print: Print,
+    /// What a reply says of a failure. Default: `problem`.
+    #[serde(default)]
+    errors: Errors,
 }
 
 /// The most content of one message where the client uploads content of any type as a stream, in bytes: what a read takes.
@@ -104,9 +107,21 @@ pub(crate) enum Unknown {
     Ignore,
 }
 
+/// What a reply says of a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Errors {
+    /// The problem in the form that the gateway has for all failures (RFC 9457).
+    #[default]
+    Problem,
+    /// `google.rpc.Status` as JSON, as other gateways for gRPC do: `{"code":5,"message":"no such book","details":[]}`.
+    Status,
+}
+
 /// The filter.
 pub struct GrpcJson {
     methods: Methods,
+    errors: Errors,
     printer: Arc<Printer>,
     unknown: Unknown,
     limit: usize,
@@ -119,7 +134,7 @@ impl Filter for GrpcJson {
     type Config = Config;
 
     fn install(config: Config, setup: &mut Setup<'_>, step: &mut Step) {
-        let Config { descriptors, services, unannotated, unknown, message_limit, print } = config;
+        let Config { descriptors, services, unannotated, unknown, message_limit, print, errors } = config;
         let limit = usize::try_from(message_limit.bytes()).unwrap_or(usize::MAX).min(u32::MAX as usize);
         let Some(pool) = read(&descriptors, setup) else { return };
         let known = || pool.services().map(|s| s.full_name().to_owned());
@@ -138,7 +153,7 @@ impl Filter for GrpcJson {
                 .hint("write `unannotated: by-name` to call methods by their names");
         }
         let printer = Arc::new(Printer::new(print, limit));
-        let filter = Arc::new(Self { methods, printer, unknown, limit });
+        let filter = Arc::new(Self { methods, errors, printer, unknown, limit });
         step.pre(filter.clone()).post(filter.clone()).error(filter);
     }
 }
@@ -332,7 +347,7 @@ impl PostFilter for GrpcJson {
             let pool = binding.rpc.output.parent_pool();
             let failed = Failed::of(&reply.head.fields, status, pool, &self.printer);
             forget(&mut reply.head.fields);
-            failed.put(exchange, reply);
+            failed.put(self.errors, exchange, reply);
             return Ok(());
         }
         let (kind, json) = if binding.rpc.streams.of_service() {
@@ -364,7 +379,8 @@ impl GrpcJson {
         if binding.gives_raw() {
             return Box::new(ToRaw { binding, messages });
         }
-        Box::new(ToJson { binding, printer: self.printer.clone(), form, messages, sent: 0 })
+        let (printer, errors) = (self.printer.clone(), self.errors);
+        Box::new(ToJson { binding, printer, errors, form, messages, sent: 0 })
     }
 }
 
@@ -394,9 +410,13 @@ impl ErrorFilter for GrpcJson {
         }
         // What another filter has worded stays.
         let is_plain = reply.head.fields.get(FieldName::CONTENT_TYPE) == Some(b"application/problem+json");
-        let wrong = exchange.notes.get().and_then(|Reason(wrong)| wrong.borrow_mut().take());
-        if let Some(wrong) = wrong.filter(|_| is_plain) {
-            problem::word(&wrong, failure.status(), failure.code(), exchange, reply);
+        let Some(Reason(reason)) = exchange.notes.get().filter(|_| is_plain) else {
+            return Recovery::Continue;
+        };
+        match (reason.borrow_mut().take(), self.errors) {
+            (None, Errors::Problem) => {}
+            (wrong, Errors::Status) => problem::word_status(wrong, failure, reply),
+            (Some(wrong), Errors::Problem) => problem::word(&wrong, failure, exchange, reply),
         }
         Recovery::Continue
     }

@@ -10,6 +10,7 @@ mod deadlines;
 mod echo;
 mod failures;
 mod flaky;
+mod go;
 mod health;
 mod interop;
 mod json;

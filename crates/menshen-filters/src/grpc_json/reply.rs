@@ -6,11 +6,11 @@ use menshen_proxy::http1::{FieldName, Fields};
 use menshen_proxy::{Failure, GrpcStatus, Transform};
 use prost_reflect::{DynamicMessage, Value};
 
-use super::ANY_TYPE;
 use super::frames::Messages;
 use super::print::{Printer, Unprintable};
 use super::problem::Failed;
 use super::rules::Binding;
+use super::{ANY_TYPE, Errors};
 use crate::accept;
 
 /// How the messages of a stream follow each other.
@@ -144,6 +144,7 @@ impl Transform for ToRaw {
 pub(super) struct ToJson {
     pub(super) binding: Arc<Binding>,
     pub(super) printer: Arc<Printer>,
+    pub(super) errors: Errors,
     pub(super) form: Form,
     pub(super) messages: Messages,
     pub(super) sent: u64,
@@ -174,10 +175,10 @@ impl ToJson {
         }
         self.start(out);
         if self.form == Form::Events {
-            out.extend_from_slice(&failed.to_json());
+            out.extend_from_slice(&failed.to_json(self.errors));
         } else {
             out.extend_from_slice(b"{\"error\":");
-            out.extend_from_slice(&failed.to_json());
+            out.extend_from_slice(&failed.to_json(self.errors));
             out.push(b'}');
         }
         self.end(out);

@@ -187,6 +187,9 @@ fn variable(input: &MessageDescriptor, path: &str) -> Result<Box<[FieldDescripto
         }
         fields.push(field);
     }
+    if fields.last().is_some_and(|field| !is_value(&field.kind())) {
+        return Err(format!("the variable `{path}` names a message, not a value"));
+    }
     Ok(fields.into())
 }
 

@@ -139,6 +139,10 @@ fn wrong_descriptors_are_told_with_file_and_reason() {
             "the variable `r` is repeated",
         ),
         (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{m}\" }; } }",
+            "the variable `m` names a message, not a value",
+        ),
+        (
             "service S { rpc A(M) returns (M) { option (google.api.http) = { post: \"/a\" body: \"x\" }; } }",
             "`body: x` names no field of a.M",
         ),
