@@ -430,6 +430,27 @@ pub fn read_json(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicM
     request::read_json(descriptor, json, Unknown::Refuse).map_err(|wrong| wrong.text)
 }
 
+/// The JSON values in content that comes in these pieces, as streams of clients are read: for fuzzing.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn json_values<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> Result<Vec<Vec<u8>>, String> {
+    let told = |refused| match refused {
+        values::Refused::TooLarge => "a value is too large".to_owned(),
+        values::Refused::Wrong(wrong) => wrong.text,
+    };
+    let (mut values, mut found) = (values::Values::up_to(limit), Vec::new());
+    let mut take = |value: &[u8]| {
+        found.push(value.to_vec());
+        Ok(())
+    };
+    for piece in pieces {
+        values.push(piece, &mut take).map_err(told)?;
+    }
+    values.finish(&mut take).map_err(told)?;
+    Ok(found)
+}
+
 /// Writes a message as JSON as replies are written: for fuzzing.
 ///
 /// # Errors
