@@ -3,6 +3,7 @@
 
 mod check;
 mod exchange;
+mod grpc;
 mod standing;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use menshen_proxy::{Endpoint, Service};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-pub use check::Check;
+pub use check::{Check, Question};
 pub use standing::{EndpointStanding, ServiceStanding, Word};
 
 /// Checks under way at once over all services.

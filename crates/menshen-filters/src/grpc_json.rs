@@ -1,9 +1,11 @@
 //! `grpc-json`: lets clients that speak JSON over HTTP call gRPC services, by the annotations of google/api/http.proto
 //! (<https://github.com/googleapis/googleapis/blob/master/google/api/http.proto>).
 //!
-//! A request is held until it is whole, because its message can only then be made; what is wrong with it is told without
-//! a call. A reply of one message is held too, because its status comes behind it. Streams pass message by message.
+//! A request of one message is held until it is whole, because its message can only then be made; what is wrong with it is
+//! told without a call. A reply of one message is held too, because its status comes behind it. Streams pass message by
+//! message, either way.
 
+mod descriptors;
 mod frames;
 mod methods;
 mod print;
@@ -11,7 +13,9 @@ mod problem;
 mod reply;
 mod request;
 mod rules;
+mod streams;
 mod template;
+mod values;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,10 +26,10 @@ use menshen_config::document::FilePath;
 use menshen_config::quantity::Size;
 use menshen_config::{OneOrMany, hint};
 use menshen_proxy::chain::Step;
-use menshen_proxy::http1::{FieldName, Fields};
+use menshen_proxy::http1::{FieldName, Fields, RequestFraming};
 use menshen_proxy::{
     Body, ErrorFilter, Exchange, Failure, Flow, GrpcStatus, Held, PostFilter, PreFilter, Recovery, Reply,
-    Transforms, Translation, is_grpc_call, limit_by_caller, limit_call,
+    Transform, Transforms, Translation, is_grpc_call, limit_by_caller, limit_call,
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
 use schemars::JsonSchema;
@@ -35,9 +39,10 @@ use self::frames::Messages;
 use self::methods::{Found, Methods};
 use self::print::{Print, Printer};
 use self::problem::{Failed, Wrong};
-use self::reply::{Form, ToJson};
+use self::reply::{Form, ToJson, ToRaw};
 use self::request::{Head, ToMessage};
-use self::rules::{Binding, Body as Content, Streams};
+use self::rules::{Binding, Body as Content};
+use self::streams::{ToMessages, ToPieces};
 pub use self::template::PathTemplate;
 use crate::{Contract, Filter, Setup};
 
@@ -58,14 +63,23 @@ pub struct Config {
     /// Fields in the content and parameters in the query that the message does not have. Default: `refuse`.
     #[serde(default)]
     unknown: Unknown,
-    /// The largest message either way, such as `4MiB`; that of the request as JSON. `limits: { body }` of the route counts too.
+    /// The largest message either way, such as `4MiB`; that of the request as JSON. `limits: { body }` of the route counts too,
+    /// for all messages of a request together.
     /// A worker does nothing else while it translates a message, so keep it as small as can be. Default: `1MiB`.
     #[serde(default = "default_limit")]
     message_limit: Size,
     /// How replies are written.
     #[serde(default)]
     print: Print,
+    /// What a reply says of a failure. Default: `problem`.
+    #[serde(default)]
+    errors: Errors,
 }
+
+/// The most content of one message where the client uploads content of any type as a stream, in bytes: what a read takes.
+const PIECE: usize = 64 * 1024;
+/// Content of which nothing is known.
+const ANY_TYPE: &str = "application/octet-stream";
 
 fn default_limit() -> Size {
     Size::mib(1)
@@ -93,9 +107,21 @@ pub(crate) enum Unknown {
     Ignore,
 }
 
+/// What a reply says of a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Errors {
+    /// The problem in the form that the gateway has for all failures (RFC 9457).
+    #[default]
+    Problem,
+    /// `google.rpc.Status` as JSON, as other gateways for gRPC do: `{"code":5,"message":"no such book","details":[]}`.
+    Status,
+}
+
 /// The filter.
 pub struct GrpcJson {
     methods: Methods,
+    errors: Errors,
     printer: Arc<Printer>,
     unknown: Unknown,
     limit: usize,
@@ -108,7 +134,7 @@ impl Filter for GrpcJson {
     type Config = Config;
 
     fn install(config: Config, setup: &mut Setup<'_>, step: &mut Step) {
-        let Config { descriptors, services, unannotated, unknown, message_limit, print } = config;
+        let Config { descriptors, services, unannotated, unknown, message_limit, print, errors } = config;
         let limit = usize::try_from(message_limit.bytes()).unwrap_or(usize::MAX).min(u32::MAX as usize);
         let Some(pool) = read(&descriptors, setup) else { return };
         let known = || pool.services().map(|s| s.full_name().to_owned());
@@ -127,7 +153,7 @@ impl Filter for GrpcJson {
                 .hint("write `unannotated: by-name` to call methods by their names");
         }
         let printer = Arc::new(Printer::new(print, limit));
-        let filter = Arc::new(Self { methods, printer, unknown, limit });
+        let filter = Arc::new(Self { methods, errors, printer, unknown, limit });
         step.pre(filter.clone()).post(filter.clone()).error(filter);
     }
 }
@@ -135,7 +161,7 @@ impl Filter for GrpcJson {
 /// Reads the descriptors.
 fn read(file: &FilePath, setup: &mut Setup<'_>) -> Option<DescriptorPool> {
     let bytes = setup.file("descriptors", &file.0)?;
-    match DescriptorPool::decode(&*bytes) {
+    match descriptors::read(&bytes) {
         Ok(pool) if pool.services().len() > 0 => Some(pool),
         Ok(_) => {
             setup.error("descriptors", format!("{file}: there is no service in it"));
@@ -198,11 +224,6 @@ impl GrpcJson {
                 return refuse(Failure::NoRoute, "no method of a service has this path".to_owned());
             }
         };
-        if binding.rpc.streams == Streams::Requests {
-            let text =
-                format!("{} takes a stream of messages, which JSON over HTTP cannot send", binding.rpc.path);
-            return refuse(Failure::Untranslatable, text);
-        }
         let content_type = exchange.request.fields.get(FieldName::CONTENT_TYPE).unwrap_or_default();
         if !takes(&binding, content_type) || is_coded(&exchange.request.fields) {
             return refuse(
@@ -213,7 +234,13 @@ impl GrpcJson {
         let (content_type, query) = (content_type.into(), query.into());
         let head = Head { binding: binding.clone(), values, query, content_type, unknown: self.unknown };
         self.call(exchange, &binding);
-        exchange.transforms.push(Box::new(ToMessage { head, content: Vec::new(), wrong: reason }));
+        exchange.transforms.push(if !is_stream(&binding) {
+            Box::new(ToMessage { head, content: Vec::new(), wrong: reason })
+        } else if binding.takes_raw() {
+            Box::new(ToPieces::new(head, self.limit.min(PIECE), reason))
+        } else {
+            Box::new(ToMessages::new(head, self.limit, reason))
+        });
         Ok(())
     }
 
@@ -221,9 +248,11 @@ impl GrpcJson {
     fn call(&self, exchange: &mut Exchange, binding: &Arc<Binding>) {
         let fields = &mut exchange.request.fields;
         let form = Form::accepted(fields);
-        match binding.rpc.streams {
-            Streams::Replies => limit_call(&mut exchange.timeouts, fields),
-            Streams::None | Streams::Requests => limit_by_caller(&mut exchange.timeouts, fields),
+        let streams = binding.rpc.streams;
+        if streams.of_client() || streams.of_service() {
+            limit_call(&mut exchange.timeouts, fields);
+        } else {
+            limit_by_caller(&mut exchange.timeouts, fields);
         }
         for name in [&b"content-encoding"[..], b"grpc-encoding", b"grpc-accept-encoding"] {
             fields.remove_named(name);
@@ -242,33 +271,44 @@ impl GrpcJson {
             exchange.request.fields.set_named(b"grpc-timeout", value.as_bytes());
         }
         let limit = self.limit as u64;
-        // An error behind the head can be told to readers of events, and they want to see it soon that they are heard.
-        let reply = match (binding.rpc.streams, form) {
-            (Streams::Replies, Form::Events) => Held::Nothing,
-            (Streams::Replies, _) => Held::FirstPiece,
-            _ => Held::Whole,
+        let reply = match form {
+            _ if !streams.of_service() => Held::Whole,
+            // An error behind the head can be told to readers of events, and they want to see soon that they are heard.
+            Form::Events if !binding.gives_raw() => Held::Nothing,
+            _ => Held::FirstMessage,
         };
-        let target = binding.rpc.path.as_bytes().into();
-        // A message comes with a head of five bytes.
-        let translation = Translation { target, request_limit: limit, reply, reply_limit: limit + 5 };
+        let has_content =
+            !matches!(exchange.request.framing, RequestFraming::None | RequestFraming::Length(0));
+        let translation = Translation {
+            target: binding.rpc.path.as_bytes().into(),
+            request_limit: (!is_stream(binding) || !has_content).then_some(limit),
+            reply,
+            // A message comes with a head of five bytes.
+            reply_limit: limit + 5,
+            begun: Bytes::new(),
+        };
         exchange.translation = Some(Box::new(translation));
         exchange.notes.put(Call { binding: binding.clone(), form });
     }
 }
 
+/// True when the content is a stream of messages.
+fn is_stream(binding: &Binding) -> bool {
+    binding.rpc.streams.of_client() && binding.body != Content::None
+}
+
 /// True when content of this type can be read.
 fn takes(binding: &Binding, content_type: &[u8]) -> bool {
-    let takes_all = match &binding.body {
-        Content::None => true,
-        Content::Whole => is_raw(&binding.rpc.input),
-        Content::Field(field) => field.kind().as_message().is_some_and(is_raw),
-    };
     let name = content_type.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let is_json = |name: &[u8]| {
-        let name = name.to_ascii_lowercase();
-        name == b"application/json" || name.starts_with(b"application/") && name.ends_with(b"+json")
-    };
-    takes_all || name.is_empty() || is_json(name)
+    let name = name.to_ascii_lowercase();
+    let is_json =
+        name == b"application/json" || name.starts_with(b"application/") && name.ends_with(b"+json");
+    let is_lines = reply::LINES.iter().any(|lines| name == *lines);
+    binding.body == Content::None
+        || binding.takes_raw()
+        || name.is_empty()
+        || is_json
+        || is_lines && is_stream(binding)
 }
 
 /// True when the content is compressed.
@@ -283,18 +323,17 @@ impl PostFilter for GrpcJson {
         if !menshen_proxy::is_grpc(&reply.head.fields) {
             return Ok(());
         }
-        let stream = || ToJson {
-            binding: binding.clone(),
-            printer: self.printer.clone(),
-            form: *form,
-            messages: Messages::up_to(self.limit),
-            sent: 0,
-        };
         let content = match &reply.body {
             Body::Streaming => {
+                let begun = exchange.translation.as_ref().map(|t| &*t.begun).unwrap_or_default();
+                let kind = if binding.gives_raw() {
+                    reply::first_type(binding, self.limit, begun)?
+                } else {
+                    form.content_type().to_owned()
+                };
                 forget(&mut reply.head.fields);
-                reply.head.fields.set(FieldName::CONTENT_TYPE, form.content_type().as_bytes());
-                reply.transforms.push(Box::new(stream()));
+                reply.head.fields.set(FieldName::CONTENT_TYPE, kind.as_bytes());
+                reply.transforms.push(self.stream(binding, *form));
                 return Ok(());
             }
             Body::Full(content) => content.clone(),
@@ -308,15 +347,16 @@ impl PostFilter for GrpcJson {
             let pool = binding.rpc.output.parent_pool();
             let failed = Failed::of(&reply.head.fields, status, pool, &self.printer);
             forget(&mut reply.head.fields);
-            failed.put(exchange, reply);
+            failed.put(self.errors, exchange, reply);
             return Ok(());
         }
-        let (kind, json) = if binding.rpc.streams == Streams::Replies {
+        let (kind, json) = if binding.rpc.streams.of_service() {
             let (mut transforms, mut json) = (Transforms::default(), Vec::new());
-            transforms.push(Box::new(stream()));
+            transforms.push(self.stream(binding, *form));
             transforms.run(&content, &mut json)?;
             transforms.finish_with(&mut reply.head.fields.clone(), &mut json)?;
-            (form.content_type().to_owned(), json)
+            let kind = if binding.gives_raw() { ANY_TYPE } else { form.content_type() };
+            (kind.to_owned(), json)
         } else {
             reply::whole(binding, &self.printer, self.limit, &content).map_err(|unprintable| {
                 if let (Some(why), Some(Reason(reason))) = (unprintable.why, exchange.notes.get()) {
@@ -329,6 +369,18 @@ impl PostFilter for GrpcJson {
         reply.head.fields.set(FieldName::CONTENT_TYPE, kind.as_bytes());
         reply.body = Body::Full(json.into());
         Ok(())
+    }
+}
+
+impl GrpcJson {
+    /// What a stream of the service passes through.
+    fn stream(&self, binding: &Arc<Binding>, form: Form) -> Box<dyn Transform> {
+        let (binding, messages) = (binding.clone(), Messages::up_to(self.limit));
+        if binding.gives_raw() {
+            return Box::new(ToRaw { binding, messages });
+        }
+        let (printer, errors) = (self.printer.clone(), self.errors);
+        Box::new(ToJson { binding, printer, errors, form, messages, sent: 0 })
     }
 }
 
@@ -358,9 +410,13 @@ impl ErrorFilter for GrpcJson {
         }
         // What another filter has worded stays.
         let is_plain = reply.head.fields.get(FieldName::CONTENT_TYPE) == Some(b"application/problem+json");
-        let wrong = exchange.notes.get().and_then(|Reason(wrong)| wrong.borrow_mut().take());
-        if let Some(wrong) = wrong.filter(|_| is_plain) {
-            problem::word(&wrong, failure.status(), failure.code(), exchange, reply);
+        let Some(Reason(reason)) = exchange.notes.get().filter(|_| is_plain) else {
+            return Recovery::Continue;
+        };
+        match (reason.borrow_mut().take(), self.errors) {
+            (None, Errors::Problem) => {}
+            (wrong, Errors::Status) => problem::word_status(wrong, failure, reply),
+            (Some(wrong), Errors::Problem) => problem::word(&wrong, failure, exchange, reply),
         }
         Recovery::Continue
     }
@@ -374,6 +430,27 @@ pub fn read_json(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicM
     request::read_json(descriptor, json, Unknown::Refuse).map_err(|wrong| wrong.text)
 }
 
+/// The JSON values in content that comes in these pieces, as streams of clients are read: for fuzzing.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn json_values<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> Result<Vec<Vec<u8>>, String> {
+    let told = |refused| match refused {
+        values::Refused::TooLarge => "a value is too large".to_owned(),
+        values::Refused::Wrong(wrong) => wrong.text,
+    };
+    let (mut values, mut found) = (values::Values::up_to(limit), Vec::new());
+    let mut take = |value: &[u8]| {
+        found.push(value.to_vec());
+        Ok(())
+    };
+    for piece in pieces {
+        values.push(piece, &mut take).map_err(told)?;
+    }
+    values.finish(&mut take).map_err(told)?;
+    Ok(found)
+}
+
 /// Writes a message as JSON as replies are written: for fuzzing.
 ///
 /// # Errors
@@ -383,11 +460,6 @@ pub fn write_json(message: &DynamicMessage) -> Result<Vec<u8>, Failure> {
     let printer = Printer::new(Print::default(), 1 << 20);
     printer.write(message, None, &mut json).map_err(|unprintable| unprintable.failure)?;
     Ok(json)
-}
-
-/// True for google.api.HttpBody, which is content of any type.
-fn is_raw(message: &MessageDescriptor) -> bool {
-    message.full_name() == "google.api.HttpBody"
 }
 
 /// A field of this name that is text; nothing is the empty one.

@@ -32,7 +32,7 @@ mod testing;
 mod timeout;
 mod trigger;
 
-pub use grpc_json::{PathTemplate, read_json, write_json};
+pub use grpc_json::{PathTemplate, json_values, read_json, write_json};
 pub use keep::{Keep, State};
 pub use spec::{Contract, Filter, Setup, Spec};
 

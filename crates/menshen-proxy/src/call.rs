@@ -1,11 +1,14 @@
 //! A call: one attempt of sending a request to an endpoint and reading its response, whatever protocol it speaks.
 
+mod begun;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use menshen_http1::{Fields, RequestFraming, ResponseHead};
 
+use self::begun::Begun;
 use crate::body::Length;
 use crate::buffer::Buffer;
 use crate::downstream::{Content, Downstream};
@@ -29,6 +32,7 @@ pub(crate) const MAX_INTERIM: u8 = 16;
 pub(crate) enum Call {
     H1(Box<H1Call>),
     H2(Box<H2Call>),
+    Begun(Box<Begun>),
 }
 
 /// Where an attempt goes, and what is asked for there.
@@ -100,6 +104,7 @@ impl Call {
         match self {
             Self::H1(call) => call.poll_pump(cx, exchange, client),
             Self::H2(call) => call.poll_pump(cx, exchange, client),
+            Self::Begun(call) => call.rest.pump(cx, exchange, client),
         }
     }
 
@@ -108,6 +113,7 @@ impl Call {
         match self {
             Self::H1(call) => call.poll_content(cx),
             Self::H2(call) => call.poll_content(cx),
+            Self::Begun(call) => call.poll_content(cx),
         }
     }
 
@@ -116,6 +122,7 @@ impl Call {
         match self {
             Self::H1(call) => call.set_appetite(bytes),
             Self::H2(call) => call.set_appetite(bytes),
+            Self::Begun(call) => call.rest.set_appetite(bytes),
         }
     }
 
@@ -124,6 +131,7 @@ impl Call {
         match self {
             Self::H1(call) => call.settle(),
             Self::H2(call) => call.settle(),
+            Self::Begun(call) => call.rest.settle(),
         }
     }
 
@@ -132,6 +140,7 @@ impl Call {
         match self {
             Self::H1(call) => call.content(),
             Self::H2(call) => call.content(),
+            Self::Begun(call) => call.content(),
         }
     }
 
@@ -140,6 +149,7 @@ impl Call {
         match self {
             Self::H1(call) => call.consume(n),
             Self::H2(call) => call.consume(n),
+            Self::Begun(call) => call.consume(n),
         }
     }
 
@@ -148,6 +158,7 @@ impl Call {
         match self {
             Self::H1(call) => call.has_content(),
             Self::H2(call) => call.has_content(),
+            Self::Begun(call) => call.has_content(),
         }
     }
 
@@ -156,6 +167,7 @@ impl Call {
         match self {
             Self::H1(call) => call.ends_after(n),
             Self::H2(call) => call.ends_after(n),
+            Self::Begun(call) => call.ends_after(n),
         }
     }
 
@@ -165,6 +177,7 @@ impl Call {
         let trailers = match self {
             Self::H1(call) => call.take_trailers(),
             Self::H2(call) => call.take_trailers(),
+            Self::Begun(call) => return call.rest.take_trailers(exchange),
         };
         let mut trailers = trailers.unwrap_or_default();
         if trailers.is_empty() {
@@ -184,6 +197,7 @@ impl Call {
         match self {
             Self::H1(call) => call.moved(),
             Self::H2(call) => call.moved(),
+            Self::Begun(call) => call.rest.moved(),
         }
     }
 
@@ -191,17 +205,20 @@ impl Call {
     pub(crate) fn into_tunnel(self) -> Option<(Stream, Buffer)> {
         match self {
             Self::H1(call) => call.into_tunnel(),
-            Self::H2(_) => None,
+            Self::H2(_) | Self::Begun(_) => None,
         }
     }
 
     /// The whole answer was taken: gives the connection back, if it can carry more.
     pub(crate) fn finish(self) {
+        if let Self::Begun(begun) = self {
+            return begun.rest.finish();
+        }
         self.under_way().note_whole();
         match self {
             Self::H1(call) => call.finish(),
             // The connection is shared and was never away.
-            Self::H2(_) => {}
+            Self::H2(_) | Self::Begun(_) => {}
         }
     }
 
@@ -216,6 +233,7 @@ impl Call {
         match self {
             Self::H1(call) => call.under_way(),
             Self::H2(call) => call.under_way(),
+            Self::Begun(call) => call.rest.under_way(),
         }
     }
 }

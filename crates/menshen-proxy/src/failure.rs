@@ -43,8 +43,6 @@ pub enum Failure {
     BadContent,
     /// A filter cannot read content of this type or coding.
     UnsupportedMediaType,
-    /// What is asked for cannot be said in the protocol that the client speaks.
-    Untranslatable,
     /// No route matches.
     NoRoute,
     /// Routes match all but the method.
@@ -147,7 +145,6 @@ impl Failure {
             Self::RateLimited { .. } => 429,
             Self::ClientGone | Self::WriteTimeout => 499,
             Self::FilterFailed | Self::ForwardLoop | Self::BadRewrite | Self::Panicked => 500,
-            Self::Untranslatable => 501,
             Self::FaultInjected { status } => status,
             Self::ConnectFailed
             | Self::ServiceTlsFailed
@@ -181,7 +178,6 @@ impl Failure {
             Self::BodyTruncated => "body-truncated",
             Self::BadContent => "bad-content",
             Self::UnsupportedMediaType => "unsupported-media-type",
-            Self::Untranslatable => "untranslatable",
             Self::NoRoute => "no-route",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::ConnectNotOffered => "connect-not-offered",
@@ -231,7 +227,6 @@ impl Failure {
             | Self::BodyTruncated
             | Self::BadContent
             | Self::UnsupportedMediaType
-            | Self::Untranslatable
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::ConnectNotOffered
@@ -297,7 +292,6 @@ impl Failure {
             Self::BodyTruncated => "The body ended before its announced length.",
             Self::BadContent => "The body is not what its content type says.",
             Self::UnsupportedMediaType => "Content of this type or coding is not accepted here.",
-            Self::Untranslatable => "What is asked for cannot be had over this protocol.",
             Self::NoRoute => "No route matches this request. `menshen explain METHOD URL` shows why.",
             Self::MethodNotAllowed => "The resource exists, but not with this method.",
             Self::ConnectNotOffered => "This gateway opens no tunnels on request.",

@@ -1,10 +1,11 @@
 //! What is different for gRPC: failures are told as a status of its own, deadlines come with the request
 //! (gRPC over HTTP/2, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use menshen_http1::{FieldName, Fields};
 
+use crate::wait::total_end;
 use crate::{Exchange, Failure, Reply, Timeouts};
 
 /// The field that a deadline comes in.
@@ -79,6 +80,14 @@ pub fn set_status(fields: &mut Fields, status: GrpcStatus, message: &str) {
     let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default().trim_end();
     fields.set_named(b"grpc-status", itoa::Buffer::new().format(status.number()).as_bytes());
     fields.set_named(b"grpc-message", percent_encoded(message).as_bytes());
+}
+
+/// The failure of a call, by the clock: a service ends calls whose deadline is over, and its timers may be finer than ours.
+pub(crate) fn by_deadline(failure: Failure, exchange: &Exchange) -> Failure {
+    let is_broken = matches!(failure, Failure::ServiceReset | Failure::ServiceTruncated);
+    let is_call = exchange.is_call || exchange.translation.is_some();
+    let is_over = || total_end(exchange).is_some_and(|end| Instant::now() >= end);
+    if is_broken && is_call && is_over() { Failure::TotalTimeout } else { failure }
 }
 
 fn code(failure: Failure) -> GrpcStatus {

@@ -285,9 +285,8 @@ fn limit_content<D: Downstream>(exchange: &Exchange, client: &mut D) -> Result<(
 
 /// Reads the content of a request that is to be translated.
 async fn hold_content<D: Downstream>(exchange: &mut Exchange, client: &mut D) -> Result<(), Failure> {
-    match &exchange.translation {
-        Some(translation) if exchange.kept.is_none() => {
-            let limit = translation.request_limit;
+    match exchange.translation.as_ref().and_then(|translation| translation.request_limit) {
+        Some(limit) if exchange.kept.is_none() => {
             // Boxed: the plain path must not carry its size.
             Box::pin(translation::hold_request(exchange, client, limit)).await
         }
@@ -320,6 +319,7 @@ async fn attempt<D: Downstream>(
     let mut call = match called {
         Ok(call) => call,
         Err(failure) => {
+            let failure = grpc::by_deadline(failure, exchange);
             exchange.keep_reply(reply);
             if let Some(cells) = cells {
                 cells.failures.add(1);
@@ -346,7 +346,7 @@ async fn attempt<D: Downstream>(
     }
     if exchange.translation.is_some() {
         match Box::pin(translation::hold_reply(exchange, client, &mut call, &mut reply)).await {
-            Ok(false) => {}
+            Ok(false) => call = call.begun(exchange),
             Ok(true) => {
                 call.finish();
                 return Ok(Answer::made(reply));

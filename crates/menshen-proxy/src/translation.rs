@@ -14,18 +14,21 @@ use crate::kept::Kept;
 use crate::wait::{Wait, Watch};
 use crate::{Body, Exchange, Failure, Reply, grpc};
 
-/// What a service is asked for instead of what the client asked for. All of the request's content is read and passes
+/// What a service is asked for instead of what the client asked for. Content that is held passes
 /// [`Exchange::transforms`] before the service is called, so that what is wrong with it costs no call.
 #[derive(Clone, Debug)]
 pub struct Translation {
     /// The target, asked for by POST.
     pub target: Box<[u8]>,
-    /// The most content that the client may send, in bytes; more is [`Failure::BodyTooLarge`].
-    pub request_limit: u64,
+    /// The most content that the client may send, in bytes, where all of it is held; more is [`Failure::BodyTooLarge`].
+    /// `None` for content that is not held, and passes as it comes.
+    pub request_limit: Option<u64>,
     /// How much of a gRPC reply is there before the `post` filters see it.
     pub reply: Held,
     /// The most content of a reply that is held, in bytes; more is [`Failure::ReplyTooLarge`].
     pub reply_limit: u64,
+    /// What was read of a reply of which the first message is held. It passes the reply's transforms too.
+    pub begun: Bytes,
 }
 
 /// How much of a reply is held.
@@ -35,8 +38,8 @@ pub enum Held {
     Nothing,
     /// All of it: content and trailers, which are added to the head's fields.
     Whole,
-    /// The first piece of content. A reply that ends without any is held whole.
-    FirstPiece,
+    /// The first message, in [`Translation::begun`]. A reply that ends before is held whole.
+    FirstMessage,
 }
 
 /// Reads all content of a request, and keeps what the transforms make of it.
@@ -85,9 +88,12 @@ pub(crate) async fn hold_reply<D: Downstream>(
     call: &mut Call,
     reply: &mut Reply,
 ) -> Result<bool, Failure> {
-    let Some(Translation { reply: held, reply_limit, .. }) = exchange.translation.as_deref() else {
+    let Some(Translation { reply: held, reply_limit, begun, .. }) = exchange.translation.as_deref_mut()
+    else {
         return Ok(false);
     };
+    // What an attempt before this one has read.
+    begun.clear();
     let (held, limit) = (*held, *reply_limit);
     if held == Held::Nothing || !call.has_content() || !grpc::is_grpc(&reply.head.fields) {
         return Ok(false);
@@ -108,6 +114,9 @@ pub(crate) async fn hold_reply<D: Downstream>(
     })
     .await?;
     if end == Content::Data {
+        if let Some(translation) = &mut exchange.translation {
+            translation.begun = Bytes::from(content);
+        }
         return Ok(false);
     }
     for field in call.take_trailers(exchange).iter() {
@@ -117,7 +126,7 @@ pub(crate) async fn hold_reply<D: Downstream>(
     Ok(true)
 }
 
-/// Ready with `Data` when the first piece is there and no more is wanted, with `End` when all is held.
+/// Ready with `Data` when the first message is there and no more is wanted, with `End` when all is held.
 fn poll_held(
     cx: &mut Context<'_>,
     call: &mut Call,
@@ -126,16 +135,45 @@ fn poll_held(
     content: &mut Vec<u8>,
 ) -> Poll<Result<Content, Failure>> {
     loop {
+        let wanted = if held == Held::FirstMessage { missing(content) } else { usize::MAX };
+        if wanted == 0 {
+            return Poll::Ready(Ok(Content::Data));
+        }
         match call.poll_content(cx) {
-            Poll::Ready(Ok(Content::Data)) if held == Held::Whole => {
+            Poll::Ready(Ok(Content::Data)) => {
                 let piece = call.content();
+                let piece = piece.get(..wanted).unwrap_or(piece);
                 if (content.len() + piece.len()) as u64 > limit {
                     return Poll::Ready(Err(Failure::ReplyTooLarge));
                 }
                 content.extend_from_slice(piece);
-                call.consume(call.content().len());
+                let n = piece.len();
+                call.consume(n);
             }
             other => return other,
         }
+    }
+}
+
+/// The bytes that are missing to the first message, or to its head: a flag and a length of four bytes.
+fn missing(content: &[u8]) -> usize {
+    const HEAD: usize = 5;
+    match content.split_first_chunk::<HEAD>() {
+        None => HEAD - content.len(),
+        Some(([_, length @ ..], message)) => {
+            (u32::from_be_bytes(*length) as usize).saturating_sub(message.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_message_is_read_to_its_last_byte_and_no_further() {
+        let content = [0, 0, 0, 1, 2, 7, 7, 7];
+        assert_eq!((missing(&[]), missing(&content[..4]), missing(&content[..5])), (5, 1, 0x102));
+        assert_eq!((missing(&[0; 5]), missing(&[&content[..5], &[7; 0x102]].concat())), (0, 0));
     }
 }

@@ -10,11 +10,13 @@ use crate::one_or_many::OneOrMany;
 use crate::quantity::{Duration, Percent};
 use crate::text::{FromText, Refusal, text_type};
 
-/// How the endpoints of a service are checked. Short form: the path that is asked for, or `tcp`.
-#[derive(Clone, Debug, PartialEq)]
+/// How the endpoints of a service are checked. Short form: the path that is asked for, `grpc`, or `tcp`.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
     /// The path that is asked for; nothing to see only whether somebody listens.
     pub get: Option<CheckPath>,
+    /// What grpc.health.v1 is asked about: a service of gRPC, or nothing for the server as a whole.
+    pub grpc: Option<Box<str>>,
     /// The `Host` that is asked for. Default: the endpoint's.
     pub host: Option<Box<str>>,
     /// Another port than that of the endpoint.
@@ -39,6 +41,10 @@ struct Long {
     /// The path that is asked for. Default: none; it is enough that somebody listens.
     #[serde(default)]
     get: Option<CheckPath>,
+    /// What is asked about by the protocol of gRPC, `grpc.health.v1.Health`: a service such as `acme.shop.v1.Orders`, or `""` for
+    /// the server as a whole. Default: nothing; the short form `health: grpc` is the server.
+    #[serde(default)]
+    grpc: Option<Box<str>>,
     /// The `Host` that is asked for. Default: the endpoint's.
     #[serde(default)]
     host: Option<Box<str>>,
@@ -242,42 +248,28 @@ impl<'de> Deserialize<'de> for Health {
             type Value = Health;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path such as `/health`, `tcp`, or a map")
+                f.write_str("a path such as `/health`, `grpc`, `tcp`, or a map")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Health, E> {
-                let get = match text {
-                    "tcp" => None,
-                    _ => Some(CheckPath::from_text(text).map_err(E::custom)?),
-                };
-                Ok(Health::of(get))
+                match text {
+                    "tcp" => Ok(Health::default()),
+                    "grpc" => Ok(Health { grpc: Some("".into()), ..Health::default() }),
+                    _ => {
+                        let get = CheckPath::from_text(text).map_err(E::custom)?;
+                        Ok(Health { get: Some(get), ..Health::default() })
+                    }
+                }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Health, A::Error> {
-                let Long { get, host, port, every, timeout, rise, fall, expect, start } =
+                let Long { get, grpc, host, port, every, timeout, rise, fall, expect, start } =
                     Long::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Health { get, host, port, every, timeout, rise, fall, expect, start })
+                Ok(Health { get, grpc, host, port, every, timeout, rise, fall, expect, start })
             }
         }
 
         deserializer.deserialize_any(HealthVisitor)
-    }
-}
-
-impl Health {
-    /// Checks that ask for this path.
-    fn of(get: Option<CheckPath>) -> Self {
-        Self {
-            get,
-            host: None,
-            port: None,
-            every: None,
-            timeout: None,
-            rise: None,
-            fall: None,
-            expect: OneOrMany::default(),
-            start: Start::default(),
-        }
     }
 }
 
@@ -291,6 +283,7 @@ impl JsonSchema for Health {
         let long = Long::json_schema(generator);
         json_schema!({ "description": "how endpoints are checked", "anyOf": [
             path,
+            { "const": "grpc", "description": "what the protocol of gRPC for health checks says of the server" },
             { "const": "tcp", "description": "somebody listens" },
             long,
         ] })

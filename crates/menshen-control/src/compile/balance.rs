@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use menshen_config::document::{
-    BalanceMethod, Document, Eject as WrittenEject, EjectRules, HashKey, Service as Written, Start,
+    BalanceMethod, Document, Eject as WrittenEject, EjectRules, HashKey, Health, Protocol,
+    Service as Written, Start,
 };
 use menshen_config::{Path, Problems, Span};
 use menshen_proxy::balance::{Key, Method, Settings, Sticky};
@@ -11,10 +12,12 @@ use menshen_proxy::health::{Eject, ErrorShare};
 use menshen_proxy::moment;
 use menshen_proxy::template::Template;
 
-use crate::health::Check;
+use crate::health::{Check, Question};
 
 /// Below this share of endpoints that are well all of them get requests.
 const PANIC: f64 = 0.5;
+/// The longest name of a service of gRPC that a check asks about, in bytes.
+const LONGEST_NAME: usize = 255;
 /// The most endpoints that `least-requests` compares.
 const MOST_CHOICES: u8 = 16;
 
@@ -162,13 +165,14 @@ pub(super) fn check(written: &Written, path: &Path, problems: &mut Problems) -> 
             .error(at, path.key("every"), "endpoints would be busy with checks")
             .hint("the shortest is `100ms`");
     }
-    if health.get.is_none() && (health.host.is_some() || !health.expect.is_empty()) {
+    let question = question(health, written.protocol, &path, at, problems);
+    if question == Question::Nothing && (health.host.is_some() || !health.expect.is_empty()) {
         problems
             .error(at, path.clone(), "nothing is asked, so that there is neither a host nor a status")
             .hint("add the path that is to be asked for, as in `get: /health`");
     }
     Some(Check {
-        get: health.get.as_ref().map(|p| p.0.clone()),
+        question,
         host: health.host.clone(),
         port: health.port.map(|p| p.get()),
         every,
@@ -181,6 +185,27 @@ pub(super) fn check(written: &Written, path: &Path, problems: &mut Problems) -> 
         },
         starts_well: health.start == Start::Healthy,
     })
+}
+
+/// What endpoints are asked.
+fn question(health: &Health, protocol: Protocol, path: &Path, at: Span, problems: &mut Problems) -> Question {
+    let Some(service) = &health.grpc else {
+        return health.get.as_ref().map_or(Question::Nothing, |path| Question::Path(path.0.clone()));
+    };
+    if health.get.is_some() || !health.expect.is_empty() {
+        problems
+            .error(at, path.key("grpc"), "the protocol of gRPC has neither a path nor statuses of HTTP")
+            .hint("write either `grpc` or `get`");
+    }
+    if service.len() > LONGEST_NAME {
+        problems.error(at, path.key("grpc"), format!("the name is longer than {LONGEST_NAME} bytes"));
+    }
+    if matches!(protocol, Protocol::Http | Protocol::Https) {
+        problems
+            .error(at, path.key("grpc"), "gRPC is not spoken over HTTP/1.1")
+            .hint("set `protocol: h2c` for the service, or `h2` with TLS");
+    }
+    Question::Grpc(service.clone())
 }
 
 /// Where the gateway is.

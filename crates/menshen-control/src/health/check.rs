@@ -11,8 +11,8 @@ use super::exchange;
 /// How endpoints of a service are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// The path that is asked for; if there is none it is enough that somebody listens.
-    pub get: Option<Box<str>>,
+    /// What is asked.
+    pub question: Question,
     /// The host that is asked for, if it is another than the endpoint.
     pub host: Option<Box<str>>,
     /// Another port than that of the endpoint.
@@ -29,6 +29,17 @@ pub struct Check {
     pub expect: Box<[(u16, u16)]>,
     /// An endpoint gets requests before its first check.
     pub starts_well: bool,
+}
+
+/// What an endpoint is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Nothing: it is enough that somebody listens.
+    Nothing,
+    /// This path.
+    Path(Box<str>),
+    /// grpc.health.v1, about this service of gRPC; about the server as a whole if the name is empty.
+    Grpc(Box<str>),
 }
 
 impl Check {

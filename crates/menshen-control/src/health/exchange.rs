@@ -8,14 +8,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::Check;
+use super::check::Question;
+use super::{Check, grpc};
 
 /// The longest head of an answer.
 const HEAD: usize = 16 * 1024;
-const AGENT: &str = "menshen-health";
+pub(super) const AGENT: &str = "menshen-health";
 
 /// Anything that bytes go through.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
@@ -25,12 +26,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 /// Why it is not well, in a few words.
 pub(super) async fn ask(check: &Check, endpoint: &Endpoint) -> Result<(), String> {
     let wire = connect(check, endpoint).await?;
-    let Some(path) = &check.get else { return Ok(()) };
     let host = check.host.as_deref().unwrap_or_else(|| endpoint.host());
     let started = Instant::now();
-    let status = match endpoint.version {
-        HttpVersion::Http1 => status_by_http1(wire, path, host).await,
-        HttpVersion::Http2 => status_by_http2(wire, path, host, endpoint.tls.is_some()).await,
+    let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+    let status = match (&check.question, endpoint.version) {
+        (Question::Nothing, _) => return Ok(()),
+        (Question::Grpc(service), HttpVersion::Http2) => {
+            return grpc::ask(wire, &format!("{scheme}://{host}"), service, check.timeout).await;
+        }
+        (Question::Grpc(_), HttpVersion::Http1) => {
+            return Err("gRPC is not spoken over HTTP/1.1: set `protocol: h2c` or `h2`".to_owned());
+        }
+        (Question::Path(path), HttpVersion::Http1) => status_by_http1(wire, path, host).await,
+        (Question::Path(path), HttpVersion::Http2) => {
+            status_by_http2(wire, &format!("{scheme}://{host}{path}")).await
+        }
     }?;
     tracing::trace!(endpoint = %endpoint.authority, status, took = ?started.elapsed(), "checked");
     if check.passes(status) { Ok(()) } else { Err(format!("it answers {status}")) }
@@ -88,14 +98,10 @@ async fn status_by_http1(mut wire: Box<dyn Wire>, path: &str, host: &str) -> Res
     }
 }
 
-async fn status_by_http2(wire: Box<dyn Wire>, path: &str, host: &str, is_tls: bool) -> Result<u16, String> {
+async fn status_by_http2(wire: Box<dyn Wire>, url: &str) -> Result<u16, String> {
     let (mut sender, connection) =
         h2::client::handshake(wire).await.map_err(|e| format!("no HTTP/2: {e}"))?;
-    let scheme = if is_tls { "https" } else { "http" };
-    let request = http::Request::get(format!("{scheme}://{host}{path}"))
-        .header("user-agent", AGENT)
-        .body(())
-        .map_err(|e| e.to_string())?;
+    let request = http::Request::get(url).header("user-agent", AGENT).body(()).map_err(|e| e.to_string())?;
     let (answer, _) = sender.send_request(request, true).map_err(|e| format!("cannot ask: {e}"))?;
     tokio::select! {
         answer = answer => answer.map(|a| a.status().as_u16()).map_err(|e| format!("no answer: {e}")),

@@ -70,6 +70,15 @@ async fn a_service_may_say_it_for_all_its_routes_and_a_route_otherwise() {
 }
 
 #[tokio::test]
+async fn a_service_that_says_when_it_wants_to_be_asked_again_is_left_to_the_caller() {
+    let scene = scene(UNAVAILABLE).await;
+    scene.flaky.pushes_back(1, Code::Unavailable);
+    let status = ask(&scene, "/flaky.Service/Echo", filled(3)).await.unwrap_err();
+    assert_eq!((status.code(), scene.flaky.calls()), (Code::Unavailable, 1));
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+}
+
+#[tokio::test]
 async fn content_that_is_too_much_to_keep_is_not_sent_again() {
     let scene = scene(UNAVAILABLE).await;
     scene.flaky.fails(1, Code::Unavailable);

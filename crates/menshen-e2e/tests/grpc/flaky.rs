@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -42,12 +42,20 @@ impl Scene {
 pub struct Flaky {
     calls: Arc<AtomicUsize>,
     failures: Arc<Mutex<(usize, Option<Code>)>>,
+    /// Its failures say that it wants to be asked again later.
+    pushes_back: Arc<AtomicBool>,
 }
 
 impl Flaky {
     /// The next calls fail so.
     pub fn fails(&self, calls: usize, code: Code) {
         *self.failures.lock().unwrap() = (calls, Some(code));
+    }
+
+    /// The same, and they say that it wants to be asked again after a second.
+    pub fn pushes_back(&self, calls: usize, code: Code) {
+        self.pushes_back.store(true, Ordering::SeqCst);
+        self.fails(calls, code);
     }
 
     /// How many calls came.
@@ -67,7 +75,11 @@ impl Flaky {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let mut failures = self.failures.lock().unwrap();
         failures.0 = failures.0.checked_sub(1)?;
-        failures.1.map(|code| Status::new(code, format!("call {number}")))
+        let mut status = failures.1.map(|code| Status::new(code, format!("call {number}")))?;
+        if self.pushes_back.load(Ordering::SeqCst) {
+            status.metadata_mut().insert("grpc-retry-pushback-ms", "1000".parse().unwrap());
+        }
+        Some(status)
     }
 }
 

@@ -5,6 +5,7 @@ mod example;
 mod failures;
 mod library;
 mod streams;
+mod uploads;
 
 use std::fmt::Write;
 use std::path::Path;

@@ -10,6 +10,8 @@ mod deadlines;
 mod echo;
 mod failures;
 mod flaky;
+mod go;
+mod health;
 mod interop;
 mod json;
 mod mirrors;

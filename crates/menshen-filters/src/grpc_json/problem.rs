@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use menshen_proxy::http1::{FieldName, Fields, standard_reason};
 use menshen_proxy::target::unescaped;
-use menshen_proxy::{Body, Exchange, GrpcStatus, Reply};
+use menshen_proxy::{Body, Exchange, Failure, GrpcStatus, Reply};
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost::{self, Message};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
+use super::Errors;
 use super::print::{Printer, of_type};
 
 /// What is wrong with a request, or with a reply.
@@ -28,6 +29,16 @@ impl Wrong {
 
     pub(super) fn at(field: impl Into<String>, text: impl Into<String>) -> Self {
         Self { field: Some(field.into()), text: text.into() }
+    }
+
+    /// What is wrong with the message of this number, from 0, in a stream.
+    pub(super) fn within(self, number: u64) -> Self {
+        let field = match self.field {
+            Some(field) if field.starts_with('[') => format!("[{number}]{field}"),
+            Some(field) => format!("[{number}].{field}"),
+            None => format!("[{number}]"),
+        };
+        Self { field: Some(field), ..self }
     }
 
     /// What serde says, and where it was.
@@ -91,11 +102,60 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// google.rpc.Status as JSON.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    code: u8,
+    message: &'a str,
+    details: &'a [Json],
+}
+
+impl StatusJson<'_> {
+    fn put(&self, reply: &mut Reply) {
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        reply.head.fields.set(FieldName::CONTENT_TYPE, b"application/json");
+        reply.body = Body::Full(Bytes::from(json));
+    }
+}
+
 /// Words the reply for a failure with what is known of it.
-pub(super) fn word(wrong: &Wrong, status: u16, code: &str, exchange: &Exchange, reply: &mut Reply) {
-    let mut problem = Problem::new(status, code, &wrong.text);
+pub(super) fn word(wrong: &Wrong, failure: Failure, exchange: &Exchange, reply: &mut Reply) {
+    let mut problem = Problem::new(failure.status(), failure.code(), &wrong.text);
     problem.field = wrong.field.as_deref();
     problem.put(exchange, reply);
+}
+
+/// The same as google.rpc.Status; its message starts with the code of the failure, as for callers of gRPC.
+pub(super) fn word_status(wrong: Option<Wrong>, failure: Failure, reply: &mut Reply) {
+    let (field, text) = wrong.map_or((None, failure.text().to_owned()), |wrong| (wrong.field, wrong.text));
+    // google/rpc/error_details.proto
+    let violation = |field: &String| {
+        json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{ "field": field, "description": text }],
+        })
+    };
+    let details: Vec<Json> = field.iter().map(violation).collect();
+    let place = field.map_or(String::new(), |field| format!("{field}: "));
+    let message = format!("{}: {place}{text}", failure.code());
+    StatusJson { code: code_of(failure.status()), message: &message, details: &details }.put(reply);
+}
+
+/// The status of gRPC that says the same as one of HTTP (google/rpc/code.proto).
+fn code_of(status: u16) -> u8 {
+    match status {
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        405 | 501 => 12,
+        408 | 504 => 4,
+        429 => 8,
+        499 => 1,
+        400..=499 => 3,
+        502 | 503 => 14,
+        _ => 13,
+    }
 }
 
 /// A call that failed at the service.
@@ -128,15 +188,26 @@ impl Failed {
     }
 
     /// As the whole reply.
-    pub(super) fn put(self, exchange: &Exchange, reply: &mut Reply) {
+    pub(super) fn put(self, errors: Errors, exchange: &Exchange, reply: &mut Reply) {
         let status = self.status.http_status();
         reply.head.status = status;
-        self.problem(status).put(exchange, reply);
+        match errors {
+            Errors::Problem => self.problem(status).put(exchange, reply),
+            Errors::Status => self.status().put(reply),
+        }
     }
 
     /// As JSON within a stream that has begun.
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.problem(self.status.http_status())).unwrap_or_default()
+    pub(super) fn to_json(&self, errors: Errors) -> Vec<u8> {
+        let json = match errors {
+            Errors::Problem => serde_json::to_vec(&self.problem(self.status.http_status())),
+            Errors::Status => serde_json::to_vec(&self.status()),
+        };
+        json.unwrap_or_default()
+    }
+
+    fn status(&self) -> StatusJson<'_> {
+        StatusJson { code: self.status.number(), message: &self.message, details: &self.details }
     }
 
     fn problem(&self, status: u16) -> Problem<'_> {

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::problem::Wrong;
 use super::rules::{Binding, Body, is_value};
-use super::{Unknown, frames, is_raw};
+use super::{Unknown, frames};
 
 /// The most names in a field path of a query.
 const MAX_DEPTH: usize = 32;
@@ -59,23 +59,34 @@ impl Transform for ToMessage {
 impl Head {
     /// The message that a request with this content stands for.
     pub(super) fn message(&self, content: &[u8]) -> Result<DynamicMessage, Wrong> {
-        let input = &self.binding.rpc.input;
-        let mut message = match &self.binding.body {
-            Body::None if !content.is_empty() => {
-                return Err(Wrong::request("this method is called without content"));
-            }
-            Body::None => DynamicMessage::new(input.clone()),
-            Body::Whole if is_raw(input) => self.raw(input, content)?,
-            Body::Whole if content.is_empty() => DynamicMessage::new(input.clone()),
-            Body::Whole => self.read(input, content)?,
-            Body::Field(field) => self.read_field(field, content)?,
-        };
+        let mut message = self.content(content)?;
         for (fields, value) in self.binding.variables.iter().zip(&self.values) {
             let name = || fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join(".");
             put(&mut message, fields, value).map_err(|why| Wrong::at(name(), why))?;
         }
         self.put_query(&mut message)?;
         Ok(message)
+    }
+
+    /// The first message of a stream was made: those that follow are their content only.
+    pub(super) fn settle(&mut self) {
+        self.values.clear();
+        (self.query, self.content_type) = (Box::default(), Box::default());
+    }
+
+    /// The message that the content alone stands for.
+    fn content(&self, content: &[u8]) -> Result<DynamicMessage, Wrong> {
+        let input = &self.binding.rpc.input;
+        Ok(match &self.binding.body {
+            Body::None if !content.is_empty() => {
+                return Err(Wrong::request("this method is called without content"));
+            }
+            Body::None => DynamicMessage::new(input.clone()),
+            Body::Whole if self.binding.takes_raw() => self.raw(input, content)?,
+            Body::Whole if content.is_empty() => DynamicMessage::new(input.clone()),
+            Body::Whole => self.read(input, content)?,
+            Body::Field(field) => self.read_field(field, content)?,
+        })
     }
 
     /// Reads a message from JSON.
@@ -87,8 +98,7 @@ impl Head {
     fn read_field(&self, field: &FieldDescriptor, json: &[u8]) -> Result<DynamicMessage, Wrong> {
         let parent = field.parent_message();
         if let Kind::Message(inner) = field.kind()
-            && is_raw(&inner)
-            && !field.is_list()
+            && self.binding.takes_raw()
         {
             let mut message = DynamicMessage::new(parent.clone());
             let set = message.try_set_field(field, Value::Message(self.raw(&inner, json)?));

@@ -29,6 +29,8 @@ pub(super) enum Streams {
     Replies,
     /// Many messages of the client.
     Requests,
+    /// Many either way.
+    Both,
 }
 
 /// One way in which a method is called.
@@ -55,10 +57,23 @@ pub(super) enum Body {
     Field(FieldDescriptor),
 }
 
+impl Streams {
+    /// True when the client may send many messages.
+    pub(super) fn of_client(self) -> bool {
+        matches!(self, Self::Requests | Self::Both)
+    }
+
+    /// True when the service may send many messages.
+    pub(super) fn of_service(self) -> bool {
+        matches!(self, Self::Replies | Self::Both)
+    }
+}
+
 impl Rpc {
     pub(super) fn of(method: &MethodDescriptor) -> Self {
         let streams = match (method.is_client_streaming(), method.is_server_streaming()) {
-            (true, _) => Streams::Requests,
+            (true, true) => Streams::Both,
+            (true, false) => Streams::Requests,
             (false, true) => Streams::Replies,
             (false, false) => Streams::None,
         };
@@ -100,6 +115,20 @@ impl Binding {
             body: Body::Whole,
             response: None,
         }
+    }
+
+    /// True when the content of requests is of any type: google.api.HttpBody.
+    pub(super) fn takes_raw(&self) -> bool {
+        match &self.body {
+            Body::None => false,
+            Body::Whole => is_raw(&self.rpc.input),
+            Body::Field(field) => is_raw_field(field),
+        }
+    }
+
+    /// True when the content of replies is of any type: google.api.HttpBody.
+    pub(super) fn gives_raw(&self) -> bool {
+        self.response.as_ref().map_or_else(|| is_raw(&self.rpc.output), is_raw_field)
     }
 
     fn of(rule: &DynamicMessage, rpc: &Arc<Rpc>) -> Result<Self, String> {
@@ -158,6 +187,9 @@ fn variable(input: &MessageDescriptor, path: &str) -> Result<Box<[FieldDescripto
         }
         fields.push(field);
     }
+    if fields.last().is_some_and(|field| !is_value(&field.kind())) {
+        return Err(format!("the variable `{path}` names a message, not a value"));
+    }
     Ok(fields.into())
 }
 
@@ -165,6 +197,15 @@ fn top_field(message: &MessageDescriptor, what: &str, name: &str) -> Result<Fiel
     message
         .get_field_by_name(name)
         .ok_or_else(|| format!("`{what}: {name}` names no field of {}", message.full_name()))
+}
+
+/// True for google.api.HttpBody, which is content of any type.
+fn is_raw(message: &MessageDescriptor) -> bool {
+    message.full_name() == "google.api.HttpBody"
+}
+
+fn is_raw_field(field: &FieldDescriptor) -> bool {
+    !field.is_list() && field.kind().as_message().is_some_and(is_raw)
 }
 
 /// True for messages whose JSON is one value and no object of fields.

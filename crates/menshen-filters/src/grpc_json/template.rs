@@ -85,7 +85,12 @@ impl PathTemplate {
             Some(verb) => path.strip_suffix(verb.as_bytes())?.strip_suffix(b":")?,
             None => path,
         };
-        let places = self.places(path)?;
+        // Most templates do not match: for those nothing is allocated.
+        if !self.walk(path, |_| {}) {
+            return None;
+        }
+        let mut places = Vec::with_capacity(self.segments.len());
+        self.walk(path, |place| places.push(place));
         let value = |variable: &Variable| {
             let (start, _) = places.get(variable.segments.start)?;
             let (_, end) = places.get(variable.segments.end.checked_sub(1)?)?;
@@ -100,18 +105,17 @@ impl PathTemplate {
         self.variables.iter().map(value).collect()
     }
 
-    /// Where the segments stand.
-    fn places(&self, path: &[u8]) -> Option<Vec<(usize, usize)>> {
-        let mut places = Vec::with_capacity(self.segments.len());
+    /// Tells where the segments stand. True when all of the path is theirs.
+    fn walk(&self, path: &[u8], mut tell: impl FnMut((usize, usize))) -> bool {
         let mut at = 0;
         for segment in &self.segments {
             if *segment == Segment::Rest {
-                places.push((at.min(path.len()), path.len()));
-                return Some(places);
+                tell((at.min(path.len()), path.len()));
+                return true;
             }
-            let rest = path.get(at..)?;
-            let end = at + rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
-            let text = path.get(at..end)?;
+            let Some(rest) = path.get(at..) else { return false };
+            let text = rest.split(|b| *b == b'/').next().unwrap_or_default();
+            let end = at + text.len();
             let fits = match segment {
                 Segment::Literal(literal) => {
                     text == literal.as_bytes()
@@ -121,12 +125,12 @@ impl PathTemplate {
                 Segment::One | Segment::Rest => !text.is_empty(),
             };
             if !fits {
-                return None;
+                return false;
             }
-            places.push((at, end));
+            tell((at, end));
             at = end + 1;
         }
-        (at > path.len()).then_some(places)
+        at > path.len()
     }
 
     /// Which of two templates is tried first: the one that says more about a path.

@@ -59,7 +59,7 @@ fn a_request_becomes_a_call() {
         (&*translation.target, translation.reply),
         (&b"/test.library.Library/Create"[..], Held::Whole)
     );
-    assert_eq!((translation.request_limit, translation.reply_limit), (1 << 20, (1 << 20) + 5));
+    assert_eq!((translation.request_limit, translation.reply_limit), (Some(1 << 20), (1 << 20) + 5));
     assert_eq!(t.sent("content-type").unwrap(), "application/grpc");
     assert_eq!(t.sent("te").unwrap(), "trailers");
     // Other filters look at them when the reply comes.
@@ -137,6 +137,10 @@ fn wrong_descriptors_are_told_with_file_and_reason() {
         (
             "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{r}\" }; } }",
             "the variable `r` is repeated",
+        ),
+        (
+            "service S { rpc A(M) returns (M) { option (google.api.http) = { get: \"/{m}\" }; } }",
+            "the variable `m` names a message, not a value",
         ),
         (
             "service S { rpc A(M) returns (M) { option (google.api.http) = { post: \"/a\" body: \"x\" }; } }",

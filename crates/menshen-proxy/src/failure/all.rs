@@ -23,7 +23,7 @@ impl Failure {
     }
 }
 
-fn kinds() -> [Failure; 44] {
+fn kinds() -> [Failure; 43] {
     one_of_each!(
         Failure: BadHead(HeadError::StartLine),
         BadTarget(TargetError::Form),
@@ -31,7 +31,6 @@ fn kinds() -> [Failure; 44] {
         BodyTruncated,
         BadContent,
         UnsupportedMediaType,
-        Untranslatable,
         NoRoute,
         MethodNotAllowed,
         ConnectNotOffered,

@@ -24,7 +24,7 @@ use crate::timers::Deadline;
 use crate::turns::Place;
 use crate::wait::{Wait, Watch};
 use crate::worker::Worker;
-use crate::{Exchange, Failure, Finished, Reply};
+use crate::{Exchange, Failure, Finished, Reply, grpc};
 
 /// Request content that is read and dropped after an early answer, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
@@ -374,6 +374,7 @@ impl Downstream for H1Client<'_> {
         }
         self.write_head(exchange, &answer);
         let result = self.send_content(exchange, &mut answer).await;
+        let result = result.map_err(|failure| grpc::by_deadline(failure, exchange));
         if let Some(call) = answer.call.take() {
             match result {
                 Ok(()) => call.finish(),

@@ -444,6 +444,7 @@ impl Downstream for H2Client<'_> {
             answer = Answer::made(Reply::of_failure(failure, exchange).into());
         }
         let result = self.send_answer(exchange, &mut answer).await;
+        let result = result.map_err(|failure| grpc::by_deadline(failure, exchange));
         if let Some(call) = answer.call.take() {
             match result {
                 Ok(()) => call.finish(),

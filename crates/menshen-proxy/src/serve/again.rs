@@ -18,6 +18,9 @@ use crate::{Body, Exchange, Failure};
 /// Content that is kept of a call of gRPC where nothing else is said, in bytes.
 const KEPT: usize = 64 * 1024;
 
+/// After how many milliseconds a service wants to be asked again; never, if that is no number or a negative one.
+const PUSHBACK: &[u8] = b"grpc-retry-pushback-ms";
+
 /// What was tried for one request.
 #[derive(Default)]
 pub(super) struct Tries {
@@ -90,7 +93,9 @@ fn cause_of_answer(answer: &Answer, exchange: &Exchange, policy: &RetryPolicy) -
     };
     let is_chosen = exchange.grpc_status().is_some_and(|status| policy.grpc.contains(status));
     let is_complete = exchange.kept.as_ref().is_some_and(|kept| kept.is_complete());
-    (is_bare && is_chosen && is_complete).then_some(Cause::Grpc)
+    // The service says itself when it wants to be asked again, if at all (gRFC A6): its caller hears that.
+    let is_pushed_back = || answer.reply.head.fields.get_named(PUSHBACK).is_some();
+    (is_bare && is_chosen && is_complete && !is_pushed_back()).then_some(Cause::Grpc)
 }
 
 /// Prepares another attempt: the endpoint for it, after a wait if there has to be one. `None` when there is no more time

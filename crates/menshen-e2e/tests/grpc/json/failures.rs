@@ -1,6 +1,6 @@
 //! What clients are told when something is wrong with a request, at the service, or on the way.
 
-use menshen_e2e::{Client, eventually};
+use menshen_e2e::{Client, Response, eventually};
 use serde_json::json;
 
 use super::{DOCUMENT, Desk, parsed, problem};
@@ -55,9 +55,6 @@ fn requests_for_no_method_are_refused() {
     let response = desk.ask("GET", "/v1/books", "");
     assert_eq!(response.outcome(), "405 method-not-allowed");
     assert_eq!(response.fields.get("allow"), Some("POST, REPORT"));
-    let response = desk.ask("POST", "/v1/collect", "{}");
-    assert_eq!(response.outcome(), "501 untranslatable");
-    assert!(problem(&response)["detail"].as_str().unwrap().contains("stream"), "{}", response.text());
     for more in
         ["Content-Type: text/plain\r\n", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"]
     {
@@ -232,4 +229,34 @@ fn a_chosen_status_is_asked_again() {
     assert_eq!(desk.calls.lock().unwrap().len(), 3);
     assert_eq!(desk.ask("POST", "/v1/fail", r#"{"code":5,"count":9}"#).status, 404);
     assert_eq!(desk.calls.lock().unwrap().len(), 4);
+}
+
+#[test]
+fn failures_can_be_told_as_google_rpc_status() {
+    let desk = Desk::with(", errors: status");
+    let told = |response: &Response| {
+        assert_eq!(response.fields.get("content-type"), Some("application/json"), "{}", response.text());
+        parsed(&response.text())
+    };
+    let response = desk.ask("POST", "/v1/fail", r#"{"code":5,"title":"gone"}"#);
+    let info = json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "TESTED" });
+    assert_eq!(response.status, 404);
+    assert_eq!(told(&response), json!({ "code": 5, "message": "gone", "details": [info] }));
+
+    let response = desk.ask("POST", "/v1/books", r#"{"author":{"nam":1}}"#);
+    let violation = json!({ "field": "author.nam", "description": "no such field" });
+    let kind = "type.googleapis.com/google.rpc.BadRequest";
+    let details = json!([{ "@type": kind, "fieldViolations": [violation] }]);
+    assert_eq!(response.status, 400);
+    let message = "bad-content: author.nam: no such field";
+    assert_eq!(told(&response), json!({ "code": 3, "message": message, "details": details }));
+
+    let response = desk.ask("GET", "/v2/books", "");
+    assert_eq!((response.status, told(&response)["code"].clone()), (404, json!(5)));
+    let response = desk.ask_with("GET", "/v1/hang", "Grpc-Timeout: 20m\r\n", "");
+    assert_eq!((response.status, told(&response)["code"].clone()), (504, json!(4)));
+
+    let late = desk.ask("GET", "/v1/fail-stream?code=14&title=later&count=1", "").text();
+    let error = parsed(late.lines().last().unwrap());
+    assert_eq!((&error["error"]["code"], &error["error"]["message"]), (&json!(14), &json!("later")));
 }

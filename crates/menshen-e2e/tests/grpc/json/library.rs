@@ -40,6 +40,26 @@ struct Wanted {
     code: i32,
 }
 
+/// What is answered to many books.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(prost_path = "prost_reflect::prost")]
+struct Sum {
+    #[prost(string, tag = "2")]
+    title: String,
+    #[prost(uint32, tag = "30")]
+    count: u32,
+}
+
+/// google.api.HttpBody.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(prost_path = "prost_reflect::prost")]
+struct HttpBody {
+    #[prost(string, tag = "1")]
+    content_type: String,
+    #[prost(bytes = "vec", tag = "2")]
+    data: Vec<u8>,
+}
+
 /// google.rpc.Status, and what it holds.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(prost_path = "prost_reflect::prost")]
@@ -58,6 +78,12 @@ struct ErrorInfo {
 }
 
 impl Wanted {
+    /// A piece of content of any type; only the first says which.
+    fn piece(&self, number: u32) -> HttpBody {
+        let content_type = if number == 0 { "image/png" } else { "text/later" };
+        HttpBody { content_type: content_type.to_owned(), data: format!("{}{number}", self.title).into() }
+    }
+
     fn status(&self) -> Status {
         let detail = |name: &str| prost_reflect::prost_types::Any {
             type_url: format!("type.googleapis.com/{name}"),
@@ -148,6 +174,33 @@ impl Service<Request<Streaming<Bytes>>> for Method {
                         }
                         if wanted.code != 0 {
                             let _ = answers.send(Err(wanted.status())).await;
+                        }
+                    });
+                }
+                "Download" => {
+                    let pieces = (0..wanted.count).map(|n| wanted.piece(n).encode_to_vec().into());
+                    let end = (wanted.code != 0).then(|| Err(wanted.status()));
+                    let all: Vec<_> = pieces.map(Ok).chain(end).collect();
+                    tokio::spawn(async move {
+                        for answer in all {
+                            let _ = answers.send(answer).await;
+                        }
+                    });
+                }
+                "Collect" => {
+                    let mut all = Sum { count: u32::from(!message.is_empty()), title: wanted.title };
+                    while let Some(next) = messages.message().await? {
+                        all.count += 1;
+                        all.title += &Wanted::decode(next).unwrap_or_default().title;
+                    }
+                    let _ = answers.send(Ok(all.encode_to_vec().into())).await;
+                }
+                "Copy" | "Scan" | "Talk" | "Tag" => {
+                    tokio::spawn(async move {
+                        let mut next = Some(message).filter(|message| !message.is_empty());
+                        while let Some(message) = next {
+                            let _ = answers.send(Ok(message)).await;
+                            next = messages.message().await.ok().flatten();
                         }
                     });
                 }

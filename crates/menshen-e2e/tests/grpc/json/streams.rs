@@ -90,3 +90,27 @@ fn a_message_that_is_too_large_cuts_the_stream() {
         format!("GET /v1/list?count=2{kinds} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
     assert!(client.send(head).try_response().is_err(), "the end is missing");
 }
+
+#[test]
+fn content_of_any_type_is_the_content_of_all_messages_and_the_first_says_which() {
+    let desk = Desk::open();
+    for accept in ["*/*", "application/json", "text/event-stream"] {
+        let response = ask(&desk, "/v1/download?title=a&count=3", accept);
+        assert_eq!((response.status, response.fields.get("content-type")), (200, Some("image/png")));
+        assert_eq!(response.text(), "a0a1a2", "{accept}");
+    }
+    assert_eq!(desk.ask_h2("GET", "/v1/download?title=a&count=2", ""), (200, "a0a1".to_owned()));
+    let empty = ask(&desk, "/v1/download", "*/*");
+    assert_eq!((empty.status, empty.text().as_str()), (200, ""));
+}
+
+#[test]
+fn content_of_any_type_that_fails_has_its_status_before_the_first_message_and_is_cut_behind_it() {
+    let desk = Desk::open();
+    let response = ask(&desk, "/v1/download?code=5&title=gone", "*/*");
+    assert_eq!(response.outcome(), "404 service-error");
+    assert_eq!(problem(&response)["detail"], "gone");
+    let mut client = menshen_e2e::Client::of(&desk.gateway);
+    let head = "GET /v1/download?code=14&count=2&title=a HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(client.send(head).try_response().is_err(), "the end is missing");
+}
