@@ -47,6 +47,17 @@ impl Authority {
         Self { issuer }
     }
 
+    /// One that this one certifies.
+    ///
+    /// # Panics
+    /// See [`Authority::new`].
+    pub fn below(&self, name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = called(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self { issuer: CertifiedIssuer::signed_by(params, key(), &*self.issuer).expect("an authority") }
+    }
+
     /// Its own certificate as PEM.
     pub fn pem(&self) -> String {
         self.issuer.pem()

@@ -236,3 +236,21 @@ fn the_first_lines_say_https() {
     let line = line.unwrap();
     assert!(line.contains("listening on https://127.0.0.1:") && line.ends_with("(web)"), "{line}");
 }
+
+#[test]
+fn an_endpoint_without_a_name_to_verify_is_refused_not_asked_in_plain_text() {
+    for endpoint in ["bad-:8443", "unix:app.sock"] {
+        let service =
+            format!("services:\n  users: {{ endpoints: ['{endpoint}'], protocol: https }}\nroutes:");
+        let outcome = folder_with(&LISTENER.replace("routes:", &service)).run(&["check"]);
+        refused(
+            &outcome,
+            &format!(
+                "menshen.yaml:9:24: error: services.users.tls.name: `{endpoint}`: there is no name that the certificate \
+                 could be verified for; say which name is in the certificate, as in `tls: {{ name: users.internal }}`"
+            ),
+        );
+        let named = service.replace("protocol: https", "protocol: https, tls: { name: users.internal }");
+        assert!(folder_with(&LISTENER.replace("routes:", &named)).run(&["check"]).ok);
+    }
+}

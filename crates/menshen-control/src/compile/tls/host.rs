@@ -17,7 +17,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::files::Files;
 use super::revocation::Lists;
-use super::{fingerprint, provider, versions};
+use super::{anchors, fingerprint, provider, versions};
 use crate::Ground;
 use crate::acme::Names;
 
@@ -177,9 +177,9 @@ fn verifier(
     files: &mut Files<'_>,
 ) -> Option<(Arc<dyn ClientCertVerifier>, u64)> {
     let roots: RootCertStore = files.authorities(&clients.ca, &path.key("ca"))?;
-    let subjects: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
+    let believed = anchors(&roots);
     let Lists { lists, revoked } = files.revocation_lists(&clients.crl, &path.key("crl"))?;
-    let print = fingerprint((subjects, clients.need, revoked, clients.unlisted));
+    let print = fingerprint((believed, clients.need, revoked, clients.unlisted));
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let builder = match clients.need {
         Need::Required => builder,
