@@ -1,6 +1,7 @@
 //! TLS: certificates, keys and authorities from files, and the policies made of them.
 
 mod about;
+mod chain;
 mod files;
 mod host;
 mod listener;

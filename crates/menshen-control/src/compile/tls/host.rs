@@ -94,7 +94,7 @@ impl Host<'_> {
         let about = files.about(chain, &self.path.key("chain"), key.end_entity_cert().ok()?)?;
         let names = self.names(chain, files, about.names)?;
         if let Some(ocsp) = &self.certificate.value.ocsp {
-            key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
+            key.ocsp = Some(files.staple(ocsp, &self.path.key("ocsp"))?);
         }
         Some(Shown { key, names, soon: Vec::new(), life: (about.begins, about.expires) })
     }
@@ -133,7 +133,26 @@ impl Host<'_> {
                 good = false;
             }
         }
+        self.note_other_names(names, files, &in_certificate);
         good.then(|| names.iter().map(|n| n.value.to_string()).collect())
+    }
+
+    /// Tells of names that the certificate will not be believed for.
+    fn note_other_names(
+        &self,
+        names: &[Spanned<Box<str>>],
+        files: &mut Files<'_>,
+        in_certificate: &[String],
+    ) {
+        let mut own = ServerNames::default();
+        for name in in_certificate {
+            let _ = own.add(name, ());
+        }
+        for (i, name) in names.iter().enumerate().filter(|(_, n)| !is_for(&own, &n.value)) {
+            let message = format!("the certificate is not for `{}`", name.value);
+            let path = self.path.key("names").index(i);
+            files.problems.warning(name.span, path, message).hint("clients that verify will refuse it");
+        }
     }
 
     fn config(
@@ -168,6 +187,12 @@ impl Host<'_> {
             .collect();
         Some(Arc::new(config))
     }
+}
+
+/// True when a certificate with these names is for this name or wildcard.
+fn is_for(own: &ServerNames<()>, name: &str) -> bool {
+    // A wildcard stands for any label, so for this one.
+    own.get(&name.replacen('*', "any", 1)).is_some()
 }
 
 /// Who verifies the certificates of clients, and a number that is the same for the same rules.

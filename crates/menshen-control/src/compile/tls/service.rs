@@ -54,7 +54,12 @@ impl Identity {
         };
         let own = match &written.certificate {
             None => None,
-            Some(own) => Some(files.certified_key(&own.chain, &own.key, &path.key("certificate"))?),
+            Some(own) => {
+                let path = path.key("certificate");
+                let key = files.certified_key(&own.chain, &own.key, &path)?;
+                files.about(&own.chain, &path.key("chain"), key.end_entity_cert().ok()?)?;
+                Some(key)
+            }
         };
         let Lists { lists, .. } = files.revocation_lists(&written.crl, &path.key("crl"))?;
         // A list that was only renewed counts too: what is kept under this number has it inside.
@@ -146,12 +151,7 @@ fn server_name(text: &str) -> Option<ServerName<'static>> {
 
 /// The authorities of the system, read once.
 pub(crate) fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Option<Arc<RootCertStore>> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
+    let roots = system_authorities();
     if roots.is_empty() {
         problems
             .error(at, path.clone(), "this system has no certificates of authorities")
@@ -159,4 +159,13 @@ pub(crate) fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Op
         return None;
     }
     Some(roots.clone())
+}
+
+pub(super) fn system_authorities() -> &'static Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    })
 }
