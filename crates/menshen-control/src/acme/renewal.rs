@@ -62,6 +62,18 @@ pub(super) fn retry_after(failures: u32) -> Duration {
     Duration::from_secs(fastrand::u64(seconds * 4 / 5..=seconds * 6 / 5))
 }
 
+/// The longest that an authority is left alone because it says so: whatever it means, a day later it is asked what holds now.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// How long to wait after so many failures in a row when the authority has said for how long it does not want to be asked:
+/// so long and a little more, because others have been told the same.
+pub(super) fn wait_after(failures: u32, asked: Option<Duration>) -> Duration {
+    let Some(asked) = asked else { return retry_after(failures) };
+    let asked = asked.min(LONGEST_WAIT);
+    let more = fastrand::u64(1..=asked.as_secs() / 20 + 2);
+    retry_after(failures).max(asked + Duration::from_secs(more))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +130,14 @@ mod tests {
     fn a_window_after_the_end_is_not_waited_for() {
         let late = Some(Window { start: 95 * DAY, end: 99 * DAY });
         assert_eq!(due(&certificate(90), None, late), 75 * DAY);
+    }
+
+    #[test]
+    fn what_an_authority_asks_for_is_waited_for_within_a_day() {
+        let secs = Duration::from_secs;
+        assert!(wait_after(1, Some(Duration::ZERO)) >= secs(48), "not sooner than without");
+        assert!((secs(7_201)..=secs(7_562)).contains(&wait_after(1, Some(secs(7_200)))));
+        assert!(wait_after(9, Some(Duration::MAX)) <= secs(24 * 3600 * 21 / 20 + 2));
     }
 
     #[test]
