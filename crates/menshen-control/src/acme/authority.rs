@@ -5,9 +5,9 @@ use std::sync::Arc;
 use instant_acme::{Account, AccountBuilder, AccountCredentials, Error, ExternalAccountKey, NewAccount};
 use serde::{Deserialize, Serialize};
 
-use super::https::Https;
+use super::https::{Https, Refusal};
 use super::plan::Plan;
-use super::reason::NoCertificate;
+use super::reason::{NoCertificate, explain};
 use crate::store::Store;
 
 /// The account as it is kept.
@@ -118,8 +118,16 @@ fn builder(plan: &Plan) -> Result<AccountBuilder, String> {
 }
 
 fn unreached(plan: &Plan, error: Error) -> NoCertificate {
-    match error {
-        Error::Json(_) => format!("{} is no ACME directory, or cannot be read as one", plan.directory).into(),
-        other => other.into(),
+    let is_none = match &error {
+        Error::Json(_) => true,
+        Error::Other(other) => other.downcast_ref::<Refusal>().is_some_and(Refusal::is_about_the_url),
+        _ => false,
+    };
+    match is_none {
+        true => {
+            let why = explain(&error);
+            format!("{} is no ACME directory, or cannot be read as one: {why}", plan.directory).into()
+        }
+        false => error.into(),
     }
 }

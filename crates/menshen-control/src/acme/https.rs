@@ -26,7 +26,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 const LONGEST: usize = 1 << 20;
 
 /// HTTPS with an end to everything.
-pub(super) struct Https(Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>);
+pub(super) struct Https {
+    client: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
+    /// How long one request may take with all of its answer.
+    limit: Duration,
+}
 
 impl Https {
     /// One that believes these authorities.
@@ -47,7 +51,7 @@ impl Https {
             .https_only()
             .enable_http1()
             .wrap_connector(tcp);
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), limit: REQUEST })
     }
 }
 
@@ -57,18 +61,18 @@ impl HttpClient for Https {
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let url = request.uri().to_string();
-        let reply = self.0.request(request);
+        let (reply, limit) = (self.client.request(request), self.limit);
         Box::pin(async move {
             let whole = async {
                 let (head, body) = reply.await.map_err(|e| causes(&e))?.into_parts();
                 let content = Limited::new(body, LONGEST).collect().await.map_err(|e| causes(&*e))?;
                 Ok::<_, String>((head, content.to_bytes()))
             };
-            let (head, content) = match tokio::time::timeout(REQUEST, whole).await {
+            let (head, content) = match tokio::time::timeout(limit, whole).await {
                 Ok(Ok(whole)) => whole,
                 Ok(Err(why)) => return Err(Error::Other(format!("{url}: {why}").into())),
                 Err(_) => {
-                    let why = format!("{url}: no answer within {}s", REQUEST.as_secs());
+                    let why = format!("{url}: no whole answer within {}s", limit.as_secs_f32());
                     return Err(Error::Other(why.into()));
                 }
             };
@@ -108,6 +112,13 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// True when another URL would be better: what answers speaks HTTP, and not ACME.
+    pub(super) fn is_about_the_url(&self) -> bool {
+        self.problem.is_none() && self.status.is_client_error() && self.wait.is_none()
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
@@ -130,6 +141,8 @@ fn wait(said: &str, now: i64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     #[test]
@@ -149,6 +162,37 @@ mod tests {
         }
         let (head, ()) = response.body(()).unwrap().into_parts();
         Refusal::of("https://ca/new-order", &head, content.as_bytes())
+    }
+
+    #[test]
+    fn an_answer_that_stops_in_the_middle_has_an_end() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let server = rustls::ServerConfig::builder_with_provider(crate::compile::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let why = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("https://localhost:{}/dir", listener.local_addr().unwrap().port());
+            tokio::spawn(async move {
+                let (tcp, _) = listener.accept().await.unwrap();
+                let mut tls = tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(tcp).await.unwrap();
+                let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
+                let _ = tls.flush().await;
+                std::future::pending::<()>().await;
+            });
+            let https = Https { limit: Duration::from_millis(300), ..Https::new(&Arc::new(roots)).unwrap() };
+            let request = Request::get(&url).body(BodyWrapper::default()).unwrap();
+            https.request(request).await.err().unwrap().to_string()
+        });
+        assert!(why.ends_with("/dir: no whole answer within 0.3s"), "{why}");
     }
 
     #[test]
