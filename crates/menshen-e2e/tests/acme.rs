@@ -369,6 +369,30 @@ fn a_new_certificate_is_shown_though_the_files_are_broken_by_now() {
 }
 
 #[test]
+fn a_renewed_certificate_is_shown_though_other_files_are_broken_or_gone_by_now() {
+    let Some(pebble) =
+        Pebble::start(PebbleSettings { validity: 10, external_accounts: true, ..Default::default() })
+    else {
+        return;
+    };
+    let own = menshen_e2e::Authority::new("own").server(&["own.example.com"]);
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, Pebble::EAB_KEY).unwrap();
+    let more = format!(", renew: 5s, account: {{ id: kid-1, key: 'file:{}' }}", key.display());
+    let document = document(&pebble, "a.example.com", &more)
+        .replace("certificates: [", "certificates: [ { chain: own.pem, key: own.key },");
+    let files = [("ca.pem", pebble.ca()), ("own.pem", own.pem()), ("own.key", own.key_pem())];
+    let gateway = TestGateway::start_with(&document, &[], &files);
+    let first = wait_for(&pebble, "a.example.com");
+    gateway.replace("own.pem", "half a fi");
+    std::fs::remove_file(key).unwrap();
+    eventually("another one is shown", || shown(&pebble, "a.example.com").is_ok_and(|c| c != first));
+    assert_eq!(shown(&pebble, "own.example.com"), Ok(own.der().to_vec()));
+    assert!(gateway.reload_files().is_err(), "what is broken is still told");
+}
+
+#[test]
 fn a_store_has_one_owner_and_a_second_gateway_is_told() {
     let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
     let store = tempfile::tempdir().unwrap();

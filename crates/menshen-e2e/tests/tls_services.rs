@@ -201,3 +201,23 @@ fn an_instance_without_a_name_to_verify_is_left_out() {
     assert_eq!(Client::of(&gateway).get("/").outcome(), "503 no-endpoint");
     assert_eq!(origin.connections(), 0);
 }
+
+#[test]
+fn endpoints_are_followed_also_while_the_file_with_their_authority_is_away() {
+    let authority = Authority::new("services");
+    let leaf = authority.server(&["127.0.0.1"]);
+    let (first, second) = (echo(&leaf), echo(&leaf));
+    let document = "
+        services: { safe: { discover: 'file:safe.json', tls: { ca: ca.pem } } }
+        routes: { all: { match: /**, to: safe } }
+    ";
+    let list = |origin: &Origin| format!(r#"["{}"]"#, origin.address());
+    let files = [("ca.pem", authority.pem()), ("safe.json", list(&first))];
+    let gateway = TestGateway::start_with(document, &[], &files);
+    eventually("the first one answers", || Client::of(&gateway).get("/").status == 200);
+    std::fs::remove_file(gateway.file("ca.pem")).unwrap();
+    gateway.replace("safe.json", list(&second));
+    eventually("the second one answers", || {
+        Client::of(&gateway).get("/").status == 200 && !second.requests().is_empty()
+    });
+}

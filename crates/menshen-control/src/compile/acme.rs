@@ -60,7 +60,7 @@ pub(super) fn compile(
         None => system_roots(written.span, &path, files.problems),
     };
     let account = match &written.value.account {
-        Some(account) => Some(external(account, &path.key("account"), purpose, problems)?),
+        Some(account) => Some(external(account, &path.key("account"), purpose, ground, problems)?),
         None => None,
     };
     let plan = Plan {
@@ -192,6 +192,7 @@ fn external(
     written: &document::ExternalAccount,
     path: &Path,
     purpose: Purpose,
+    ground: &Ground,
     problems: &mut Problems,
 ) -> Option<ExternalAccount> {
     if purpose == Purpose::Check {
@@ -199,7 +200,10 @@ fn external(
     }
     let text = match &written.key.value {
         Secret::Env(name) => std::env::var(&**name).map_err(|_| format!("`{name}` is not set")),
-        Secret::File(file) => std::fs::read_to_string(&**file).map_err(|e| format!("{file}: {e}")),
+        Secret::File(file) => match ground.files.read(std::path::Path::new(&**file)) {
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| format!("{file}: this is no text")),
+            Err(error) => Err(format!("{file}: {error}")),
+        },
     };
     // What is wrong with the text could repeat a part of the key.
     let key = text.and_then(|t| decoded(t.trim()).ok_or_else(|| "the key is not Base64 for URLs".to_owned()));
