@@ -97,6 +97,14 @@ impl Authority {
         self.leaf(params)
     }
 
+    /// A client's certificate that ends so many seconds after 1970.
+    pub fn client_until(&self, name: &str, end: u64) -> Leaf {
+        let mut params = params(&[], ExtendedKeyUsagePurpose::ClientAuth, Validity::Long);
+        params.distinguished_name = called(name);
+        params.not_after = date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(end);
+        self.leaf(params)
+    }
+
     /// A server's certificate in the hands of a client.
     pub fn server_as_client(&self, name: &str) -> Leaf {
         self.server(&[name])

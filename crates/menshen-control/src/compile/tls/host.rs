@@ -20,6 +20,7 @@ use super::revocation::Lists;
 use super::{anchors, fingerprint, provider, versions};
 use crate::Ground;
 use crate::acme::Names;
+use crate::tickets::Tickets;
 
 /// A certificate of a listener as it is written.
 pub(super) struct Host<'a> {
@@ -165,15 +166,15 @@ impl Host<'_> {
         let minimum: TlsVersion = self.written.minimum;
         let builder =
             ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions(minimum)).ok()?;
-        let builder = match verifier {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
+        let (builder, new): (_, fn() -> _) = match verifier {
+            Some(verifier) => (builder.with_client_cert_verifier(verifier), Tickets::with_certificates),
+            None => (builder.with_no_client_auth(), Tickets::new),
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         // Tickets carry sessions over workers and reloads; each policy has keys of its own, so that a ticket of one is
         // nothing under another.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        if let Ok(tickets) = ground.tickets.try_get(policy, |_| true, crate::ground::Tickets::new) {
+        if let Ok(tickets) = ground.tickets.try_get(policy, |_| true, new) {
             config.ticketer = tickets.keys();
         }
         let protocols =
