@@ -187,13 +187,14 @@ impl Keeper {
     fn next(&self, plan: &Plan, names: &Names) -> UnixSeconds {
         let due = self.due(plan, names).unwrap_or(0);
         let next_try = self.standings.get(names).and_then(|s| s.next_try);
+        let next_try = next_try.filter(|at| renewal::still_meant(*at, now()));
         due.max(next_try.unwrap_or(0))
     }
 
     fn due(&self, plan: &Plan, names: &Names) -> Option<UnixSeconds> {
         let certificate = self.acme().shelf.exact(&plan.directory, names)?;
         let window = self.windows.get(names).and_then(|(window, _)| *window);
-        Some(renewal::due(&certificate, plan.renew, window))
+        Some(renewal::due(&certificate, plan.renew, window, now()))
     }
 
     fn until_next(&self, plan: &Plan) -> Duration {

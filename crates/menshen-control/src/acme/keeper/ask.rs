@@ -10,7 +10,7 @@ use super::Keeper;
 use crate::acme::certificate::Certificate;
 use crate::acme::plan::{Names, Plan};
 use crate::acme::reason::{NoCertificate, explain};
-use crate::acme::renewal::Window;
+use crate::acme::renewal::{self, Window};
 use crate::expiry::now;
 use crate::store::Store;
 
@@ -19,11 +19,16 @@ const AGAIN: RangeInclusive<u64> = 60..=24 * 3600;
 /// And if it says nothing.
 const OTHERWISE: u64 = 6 * 3600;
 
+/// A moment that is to be waited for; one that is very far ahead was set by a clock that has been set back since.
+fn is_ahead(at: UnixSeconds) -> bool {
+    at > now() && renewal::still_meant(at, now())
+}
+
 impl Keeper {
     /// Asks the authority when it would like a renewal, if it is time for that. False if it does not say.
     pub(super) async fn ask_when(&mut self, plan: &Plan, store: &Arc<dyn Store>, names: &Names) -> bool {
         let Some(certificate) = self.acme().shelf.exact(&plan.directory, names) else { return true };
-        if plan.renew.is_some() || self.windows.get(names).is_some_and(|(_, again)| *again > now()) {
+        if plan.renew.is_some() || self.windows.get(names).is_some_and(|(_, again)| is_ahead(*again)) {
             return true;
         }
         let before = self.windows.get(names).and_then(|(window, _)| *window);

@@ -62,8 +62,8 @@ impl Keeper {
                     Ok(account) => account,
                     Err(why) => {
                         // Without an account there is nothing to be had for the others either.
-                        let others = waiting.drain(..).map(|(names, _)| names);
-                        self.failed_all(std::iter::once(names).chain(others), why);
+                        let others = waiting.drain(..).map(|(names, _)| names).collect();
+                        self.failed_all(&names, others, why);
                         break;
                     }
                 };
@@ -115,13 +115,13 @@ impl Keeper {
                 self.account = None;
                 match authority::forget_account(plan, store).await {
                     Ok(()) => waiting.push_back((names, tries + 1)),
-                    Err(why) => self.failed(names, why.into()),
+                    Err(why) => self.failed(&names, why.into()),
                 }
             }
             Outcome::Failed(NoCertificate::LostNonce) if tries < MORE => {
                 waiting.push_back((names, tries + 1));
             }
-            Outcome::Failed(why) => self.failed(names, why),
+            Outcome::Failed(why) => self.failed(&names, why),
         }
     }
 
@@ -133,28 +133,38 @@ impl Keeper {
         tracing::info!("acme: got a certificate for {names}; it ends {}", time(expires));
     }
 
-    fn failed_all(&mut self, all: impl Iterator<Item = Names>, why: NoCertificate) {
-        let (wait, why) = why.parts();
-        for names in all {
-            self.failed_for(names, wait, why.clone());
-        }
+    /// One reason for all of them: it is told once.
+    fn failed_all(&mut self, first: &Names, others: Vec<Names>, why: NoCertificate) {
+        let (asked, why) = why.parts();
+        let next = others.iter().map(|n| self.note_failure(n, asked, &why)).min();
+        let next = self.note_failure(first, asked, &why).min(next.unwrap_or(UnixSeconds::MAX));
+        let others = match others.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        tell_failure(&format!("{first}{others}"), &why, next, asked);
     }
 
-    fn failed(&mut self, names: Names, why: NoCertificate) {
-        let (wait, why) = why.parts();
-        self.failed_for(names, wait, why);
+    fn failed(&mut self, names: &Names, why: NoCertificate) {
+        let (asked, why) = why.parts();
+        let next = self.note_failure(names, asked, &why);
+        tell_failure(&names.to_string(), &why, next, asked);
     }
 
-    fn failed_for(&mut self, names: Names, asked: Option<Duration>, why: String) {
+    /// When the next attempt is made.
+    fn note_failure(&mut self, names: &Names, asked: Option<Duration>, why: &str) -> UnixSeconds {
         let standing = self.standings.entry(names.clone()).or_default();
         standing.failures = standing.failures.saturating_add(1);
         standing.failed += 1;
         let wait = renewal::wait_after(standing.failures, asked);
         let next = now() + UnixSeconds::try_from(wait.as_secs()).unwrap_or(3600);
-        standing.next_try = Some(next);
-        standing.asked_to_wait = asked.is_some();
-        let because = if asked.is_some() { ", as it asks (Retry-After)" } else { "" };
-        tracing::error!("acme: no certificate for {names}: {why}; trying again at {}{because}", time(next));
-        standing.problem = Some(why);
+        (standing.next_try, standing.asked_to_wait) = (Some(next), asked.is_some());
+        standing.problem = Some(why.to_owned());
+        next
     }
+}
+
+fn tell_failure(names: &str, why: &str, next: UnixSeconds, asked: Option<Duration>) {
+    let because = if asked.is_some() { ", as it asks (Retry-After)" } else { "" };
+    tracing::error!("acme: no certificate for {names}: {why}; trying again at {}{because}", time(next));
 }
