@@ -1,13 +1,13 @@
 //! What an authority wants to see, put where it looks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen_proxy::challenges::{ACME_TLS, Challenges};
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Change;
 use super::hook::{Hook, Verb};
@@ -34,7 +34,7 @@ pub(super) struct Board {
     /// What the workers answer now, for all orders that are under way.
     up: Mutex<Vec<Posted>>,
     /// Scripts that change a zone are not made to run beside each other.
-    hooks: Mutex<()>,
+    hooks: Semaphore,
 }
 
 /// What the workers answer to one question.
@@ -51,7 +51,7 @@ enum What {
 impl Board {
     /// An empty one.
     pub(super) fn new(changes: mpsc::Sender<Change>, shared: Arc<Shared>) -> Self {
-        Self { changes, shared, up: Mutex::default(), hooks: Mutex::default() }
+        Self { changes, shared, up: Mutex::default(), hooks: Semaphore::new(1) }
     }
 
     /// Puts them where the authority looks. When this returns they are there.
@@ -68,7 +68,7 @@ impl Board {
                     posted.push(Posted { token, what: What::Tls(answer.name.clone(), config(answer)?) });
                 }
                 Proof::Dns01(hook) => {
-                    let _alone = self.hooks.lock().await;
+                    let _alone = self.hooks.acquire().await;
                     hook.run(Verb::Present, &record(answer), &answer.record).await?;
                 }
             }
@@ -88,7 +88,7 @@ impl Board {
                 drop(self.publish(|up| up.retain(|p| !is_over(p))).await);
             }
             Proof::Dns01(hook) => {
-                let _alone = self.hooks.lock().await;
+                let _alone = self.hooks.acquire().await;
                 clean_up(hook, answers).await;
             }
         }
@@ -97,11 +97,12 @@ impl Board {
     async fn publish(&self, change: impl FnOnce(&mut Vec<Posted>)) -> Result<(), String> {
         let stopping = || "the gateway is stopping".to_owned();
         let (tell, told) = oneshot::channel();
+        let place = self.changes.reserve().await.map_err(|_| stopping())?;
         {
             // Kept until it is sent: who changes it later is also heard later.
-            let mut up = self.up.lock().await;
+            let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
             change(&mut up);
-            self.changes.send(Change::Challenges(all(&up), tell)).await.map_err(|_| stopping())?;
+            place.send(Change::Challenges(all(&up), tell));
         }
         let version = told.await.map_err(|_| stopping())?;
         match self.shared.settled(version).await {
