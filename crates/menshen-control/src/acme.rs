@@ -14,6 +14,7 @@ mod answers;
 mod authority;
 mod certificate;
 mod hook;
+mod https;
 mod keeper;
 mod order;
 mod plan;

@@ -1,22 +1,54 @@
 //! Files that a configuration names, such as certificates: where they are, and what they held when they were last read.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use std::{fmt, io};
 
 use menshen_proxy::condition::UnixSeconds;
 
 /// What a file looked like: its length and when it was changed; nothing if it was not there.
 type Stamp = Option<(u64, Option<SystemTime>)>;
 
+/// Longer content is not kept, but read again.
+const LONGEST_KEPT: usize = 1 << 20;
+
 /// The files that the configuration in use names.
 #[derive(Debug, Default)]
 pub struct Files {
     folder: PathBuf,
-    seen: Mutex<BTreeMap<PathBuf, Stamp>>,
+    seen: Mutex<BTreeMap<PathBuf, Seen>>,
+    /// What was seen for the configuration that is served.
+    served: Mutex<BTreeMap<PathBuf, Seen>>,
+    is_recalling: AtomicBool,
     ends: Mutex<BTreeMap<PathBuf, UnixSeconds>>,
+}
+
+/// A file as it was read.
+#[derive(Clone, Default)]
+struct Seen {
+    stamp: Stamp,
+    /// Nothing when it could not be read, or is long.
+    content: Option<Arc<[u8]>>,
+}
+
+/// It may be a key.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stamp.fmt(f)
+    }
+}
+
+/// As long as this lives files hold what they held for the configuration that is served, whatever became of them.
+#[derive(Debug)]
+pub struct Recalling<'a>(&'a Files);
+
+impl Drop for Recalling<'_> {
+    fn drop(&mut self) {
+        self.0.is_recalling.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Files {
@@ -40,8 +72,36 @@ impl Files {
     /// # Errors
     /// What the system says.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.lock().insert(path.to_owned(), stamp(path));
-        std::fs::read(path)
+        if let Some(seen) = self.recalled(path) {
+            let content = seen.content.as_deref().unwrap_or_default().to_vec();
+            // A change since then is still one, unless it was seen.
+            self.lock().entry(path.to_owned()).or_insert(seen);
+            return Ok(content);
+        }
+        let stamp = stamp(path);
+        let read = std::fs::read(path);
+        let content = read.as_ref().ok().filter(|c| c.len() <= LONGEST_KEPT).map(|c| c.as_slice().into());
+        self.lock().insert(path.to_owned(), Seen { stamp, content });
+        read
+    }
+
+    fn recalled(&self, path: &Path) -> Option<Seen> {
+        if !self.is_recalling.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.served().get(path).filter(|seen| seen.content.is_some()).cloned()
+    }
+
+    /// What was read is what the configuration that is served was made of.
+    pub fn keep(&self) {
+        let seen = self.lock().clone();
+        *self.served() = seen;
+    }
+
+    /// What is served is compiled anew for another reason than its files: a broken one must not be in the way.
+    pub fn recall(&self) -> Recalling<'_> {
+        self.is_recalling.store(true, Ordering::Relaxed);
+        Recalling(self)
     }
 
     /// Reads a file by the name under which the document knows it.
@@ -81,14 +141,18 @@ impl Files {
 
     /// True when one of the files is not what it was when it was read.
     pub fn have_changed(&self) -> bool {
-        self.lock().iter().any(|(path, was)| stamp(path) != *was)
+        self.lock().iter().any(|(path, was)| stamp(path) != was.stamp)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Stamp>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ends(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, UnixSeconds>> {
+    fn served(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Seen>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<PathBuf, UnixSeconds>> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -117,6 +181,28 @@ mod tests {
         assert!(files.have_changed());
         files.forget();
         assert!(!files.have_changed());
+    }
+
+    #[test]
+    fn what_was_served_can_be_recalled_and_is_still_seen_to_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::in_folder(folder.path().to_owned());
+        let path = files.resolve("a.pem");
+        std::fs::write(&path, "good").unwrap();
+        files.read(&path).unwrap();
+        files.keep();
+        std::fs::write(&path, "broken").unwrap();
+        files.forget();
+        assert_eq!(files.read(&path).unwrap(), b"broken");
+        std::fs::remove_file(&path).unwrap();
+        files.forget();
+        {
+            let _recalling = files.recall();
+            assert_eq!(files.read(&path).unwrap(), b"good");
+            assert!(files.read(&files.resolve("never-read.pem")).is_err());
+        }
+        assert!(files.have_changed());
+        assert!(files.read(&path).is_err());
     }
 
     #[test]

@@ -17,6 +17,8 @@ use menshen_proxy::{
 };
 use rustc_hash::FxHashMap;
 
+use crate::tickets::Tickets;
+
 /// Things by key; those that nobody but this list holds any more are swept.
 #[derive(Debug)]
 pub struct Lasting<K, V> {
@@ -98,25 +100,6 @@ pub struct EndpointKey {
     pub introduction: Option<proxy_protocol::Version>,
     /// The fingerprint of how TLS is spoken with it.
     pub tls: Option<u64>,
-}
-
-/// The keys of session tickets, which change every few hours (RFC 5077 §5.5).
-#[derive(Debug)]
-pub struct Tickets(Arc<dyn rustls::server::ProducesTickets>);
-
-impl Tickets {
-    /// New keys.
-    ///
-    /// # Errors
-    /// The system has no random numbers.
-    pub fn new() -> Result<Self, rustls::Error> {
-        rustls::crypto::aws_lc_rs::Ticketer::new().map(Self)
-    }
-
-    /// For a TLS configuration.
-    pub fn keys(&self) -> Arc<dyn rustls::server::ProducesTickets> {
-        self.0.clone()
-    }
 }
 
 /// What outlives generations.

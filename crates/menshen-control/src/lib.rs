@@ -27,6 +27,7 @@ pub mod resolve;
 pub mod rollout;
 pub mod services;
 pub mod store;
+pub mod tickets;
 pub mod watch;
 
 pub use compile::{Compiled, Purpose, compile};

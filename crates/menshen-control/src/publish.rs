@@ -331,6 +331,7 @@ impl Publisher {
         warnings.iter().filter(|w| !self.warned.contains(w)).for_each(|w| tracing::warn!("{w}"));
         self.warned = warnings;
         self.shared.log.set(document.gateway.access_log.as_ref().map_or(LogTo::default(), |l| l.to.clone()));
+        self.shared.ground.files.keep();
         self.publish(&compiled);
         self.shared.ground.acme.set_plan(compiled.acme.as_ref());
         self.shared.ground.discovery.set_plan(&compiled.discovery);
@@ -386,10 +387,12 @@ impl Publisher {
         let Some(mut serving) = self.serving.take() else { return };
         let mut problems = Problems::new();
         let Compiled { plans, services, .. } = &serving.compiled;
+        let recalling = self.shared.ground.files.recall();
         let services =
             on_own_thread(|| plans.recompile(services, is_meant, &self.shared.ground, &mut problems));
+        drop(recalling);
         if problems.has_errors() {
-            // A file that services need cannot be read now; without it they would have no endpoint at all.
+            // A file that services need was not kept and cannot be read now; without it they would have no endpoint at all.
             tracing::warn!("addresses of services changed and are not used yet: {problems}");
         } else {
             serving.compiled.services = services;
@@ -418,7 +421,10 @@ impl Publisher {
     /// What is served is compiled anew: whatever the files say by now, they have nothing to do with this.
     fn compile_again(&mut self, what: &str) {
         let Some(document) = self.serving.as_mut().and_then(|s| s.document.take()) else { return };
+        let ground = self.shared.ground.clone();
+        let recalling = ground.files.recall();
         let compiled = on_own_thread(|| self.compile_and_publish(&document, Problems::new()));
+        drop(recalling);
         match compiled {
             Ok(()) => tracing::info!(version = self.shared.status().version, "{what} changed"),
             Err(problems) => {

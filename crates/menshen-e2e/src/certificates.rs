@@ -47,6 +47,17 @@ impl Authority {
         Self { issuer }
     }
 
+    /// One that this one certifies.
+    ///
+    /// # Panics
+    /// See [`Authority::new`].
+    pub fn below(&self, name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = called(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self { issuer: CertifiedIssuer::signed_by(params, key(), &*self.issuer).expect("an authority") }
+    }
+
     /// Its own certificate as PEM.
     pub fn pem(&self) -> String {
         self.issuer.pem()
@@ -83,6 +94,14 @@ impl Authority {
         params.distinguished_name = called(name);
         let uri = format!("spiffe://test/{name}");
         params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().expect("a URI"))];
+        self.leaf(params)
+    }
+
+    /// A client's certificate that ends so many seconds after 1970.
+    pub fn client_until(&self, name: &str, end: u64) -> Leaf {
+        let mut params = params(&[], ExtendedKeyUsagePurpose::ClientAuth, Validity::Long);
+        params.distinguished_name = called(name);
+        params.not_after = date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(end);
         self.leaf(params)
     }
 

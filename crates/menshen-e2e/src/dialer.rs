@@ -49,6 +49,26 @@ impl Dialer {
         Self::speaking(&[&rustls::version::TLS13], None)
     }
 
+    /// One that speaks TLS 1.3 and pretends to hide the name that it asks for, as browsers do (ECH GREASE, RFC 9849).
+    ///
+    /// # Panics
+    /// When rustls cannot do that.
+    pub fn greasing() -> Self {
+        use rustls::client::{EchGreaseConfig, EchMode};
+        use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128 as SUITE;
+        use rustls::crypto::hpke::Hpke;
+        let (placeholder, _) = SUITE.generate_key_pair().expect("a key");
+        let staple = Arc::new(Credulous { provider: provider(), staple: Mutex::default() });
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_ech(EchMode::Grease(EchGreaseConfig::new(SUITE, placeholder)))
+            .expect("ECH")
+            .dangerous()
+            .with_custom_certificate_verifier(staple.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self { config, staple }
+    }
+
     /// One that speaks these versions and may show a certificate.
     ///
     /// # Panics

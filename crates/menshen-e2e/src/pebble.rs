@@ -102,6 +102,11 @@ impl Pebble {
         self.log().lines().filter(|l| l.contains(&format!("{path} ->"))).count()
     }
 
+    /// How often it was asked for something below this path.
+    pub fn requests_below(&self, path: &str) -> usize {
+        self.log().lines().filter(|l| l.contains(path) && l.contains(" ->")).count()
+    }
+
     /// How many orders it has taken.
     pub fn orders(&self) -> usize {
         self.log().lines().filter(|l| l.contains("Added order ")).count()

@@ -369,6 +369,30 @@ fn a_new_certificate_is_shown_though_the_files_are_broken_by_now() {
 }
 
 #[test]
+fn a_renewed_certificate_is_shown_though_other_files_are_broken_or_gone_by_now() {
+    let Some(pebble) =
+        Pebble::start(PebbleSettings { validity: 10, external_accounts: true, ..Default::default() })
+    else {
+        return;
+    };
+    let own = menshen_e2e::Authority::new("own").server(&["own.example.com"]);
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, Pebble::EAB_KEY).unwrap();
+    let more = format!(", renew: 5s, account: {{ id: kid-1, key: 'file:{}' }}", key.display());
+    let document = document(&pebble, "a.example.com", &more)
+        .replace("certificates: [", "certificates: [ { chain: own.pem, key: own.key },");
+    let files = [("ca.pem", pebble.ca()), ("own.pem", own.pem()), ("own.key", own.key_pem())];
+    let gateway = TestGateway::start_with(&document, &[], &files);
+    let first = wait_for(&pebble, "a.example.com");
+    gateway.replace("own.pem", "half a fi");
+    std::fs::remove_file(key).unwrap();
+    eventually("another one is shown", || shown(&pebble, "a.example.com").is_ok_and(|c| c != first));
+    assert_eq!(shown(&pebble, "own.example.com"), Ok(own.der().to_vec()));
+    assert!(gateway.reload_files().is_err(), "what is broken is still told");
+}
+
+#[test]
 fn a_store_has_one_owner_and_a_second_gateway_is_told() {
     let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
     let store = tempfile::tempdir().unwrap();
@@ -383,4 +407,159 @@ fn a_store_has_one_owner_and_a_second_gateway_is_told() {
     std::fs::write(&file, second).unwrap();
     let why = menshen::Gateway::start(menshen::Origin::Path(file)).unwrap_err().to_string();
     assert!(why.contains("gateway.store") && why.contains("is in use by another process"), "{why}");
+}
+
+/// Something in front of Pebble that can answer in its place: a gateway. All names and URLs are those of this one.
+struct Front {
+    gateway: TestGateway,
+    ca: String,
+    api: String,
+}
+
+impl Front {
+    fn of(pebble: &Pebble) -> Self {
+        let authority = menshen_e2e::Authority::new("front");
+        let leaf = authority.server(&["localhost"]);
+        let api = pebble.directory().replace("https://localhost:", "127.0.0.1:").replace("/dir", "");
+        let files = [("a.pem", leaf.pem()), ("a.key", leaf.key_pem()), ("pebble.pem", pebble.ca())];
+        let gateway = TestGateway::start_with(&Self::document(&api, ""), &[], &files);
+        Self { gateway, ca: authority.pem(), api }
+    }
+
+    fn document(api: &str, routes: &str) -> String {
+        format!(
+            "
+            listeners: {{ web: {{ bind: 127.0.0.1:0, tls: {{ certificates: [{{ chain: a.pem, key: a.key }}] }} }} }}
+            services: {{ pebble: {{ endpoints: ['{api}'], tls: {{ ca: pebble.pem, name: localhost }} }} }}
+            routes:
+              all: {{ match: /**, to: pebble }}
+              {routes}
+            "
+        )
+    }
+
+    /// From now on this route, as it is written in YAML, answers in its place; without one it answers itself.
+    fn answers(&self, route: &str) {
+        self.gateway.reload(&Self::document(&self.api, route)).unwrap();
+    }
+
+    fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.gateway.address().port())
+    }
+
+    /// A gateway that gets its certificates from here.
+    fn start(&self, pebble: &Pebble, names: &str) -> TestGateway {
+        let document = document(pebble, names, "").replace(&pebble.directory(), &self.directory());
+        TestGateway::start_with(&document, &[], &[("ca.pem", self.ca.clone())])
+    }
+}
+
+/// In how many seconds the only certificate is tried again.
+fn next_try(gateway: &TestGateway) -> i64 {
+    let at = status(gateway)["certificates"][0]["next-try"].as_str().unwrap().to_owned();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    at.parse::<jiff::Timestamp>().unwrap().as_second() - i64::try_from(now).unwrap()
+}
+
+const LIMITED: &str = "limited: { match: /order-plz, to: { respond: { status: 429, headers: { retry-after: '7200', \
+    content-type: application/problem+json }, body: '{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\
+    \"too many orders\"}' } } }";
+
+#[test]
+fn an_authority_that_says_when_to_come_back_is_left_alone_until_then_also_over_reloads() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let front = Front::of(&pebble);
+    front.answers(LIMITED);
+    let gateway = front.start(&pebble, "a.example.com");
+    assert_eq!(wait_for_failure(&gateway), "too many orders (rateLimited)");
+    let seconds = next_try(&gateway);
+    assert!((7_100..7_600).contains(&seconds), "{seconds}");
+    front.answers("");
+    // Another certificate is wanted too: that is no reason to ask sooner for the first one.
+    let both = document(&pebble, "a.example.com ] }, { acme: [ b.example.com", "");
+    gateway.reload(&both.replace(&pebble.directory(), &front.directory())).unwrap();
+    wait_for(&pebble, "b.example.com");
+    assert!(next_try(&gateway) > 7_000, "{}", status(&gateway));
+    assert_eq!(pebble.orders(), 1);
+}
+
+#[test]
+fn an_order_is_asked_after_when_the_authority_says() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let front = Front::of(&pebble);
+    // Pebble says one second; whoever does not listen asks five times in it.
+    let gateway = front.start(&pebble, "a.example.com");
+    wait_for(&pebble, "a.example.com");
+    let asked = pebble.requests_below("/my-order/");
+    assert!(asked <= 4, "{asked} times: {}", pebble.log());
+    drop(gateway);
+}
+
+#[test]
+fn an_authority_that_is_overloaded_or_not_acme_is_told_with_its_status() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let front = Front::of(&pebble);
+    front.answers(
+        "down: { match: /nonce-plz, to: { respond: { status: 503, headers: { retry-after: '300' } } } }",
+    );
+    let gateway = front.start(&pebble, "a.example.com");
+    let why = wait_for_failure(&gateway);
+    assert!(why.ends_with("/nonce-plz answers 503 Service Unavailable"), "{why}");
+    assert!(next_try(&gateway) >= 290);
+    drop(gateway);
+    front.answers("down: { match: /sign-me-up, to: { respond: { status: 502, body: '<html>' } } }");
+    let gateway = front.start(&pebble, "a.example.com");
+    let why = wait_for_failure(&gateway);
+    assert!(why.ends_with("/sign-me-up answers 502 Bad Gateway"), "{why}");
+    assert!(next_try(&gateway) < 100);
+}
+
+#[test]
+fn one_that_takes_long_holds_up_no_other() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let challenge = format!(
+        ", challenge: {{ dns-01: {{ hook: [bash, -c, 'echo \"$1 $2\" >> {}', hook], wait: 1000s }} }}",
+        log.display()
+    );
+    let both = document(&pebble, "a.example.com ] }, { acme: [ b.example.com", &challenge);
+    let mut gateway = start(&both, &pebble);
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    let is_there = |name: &str| read().contains(&format!("present _acme-challenge.{name}.example.com\n"));
+    eventually("both records are there", || is_there("a") && is_there("b"));
+    gateway.stop();
+    assert_eq!(read().matches("cleanup _acme-challenge.").count(), 2, "{}", read());
+}
+
+#[test]
+fn many_certificates_are_got_at_once_each_ordered_once() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let names: Vec<String> = (0..40).map(|i| format!("{{ acme: n{i}.example.com }}")).collect();
+    // Two that share a name are asked for one after the other.
+    let document = document(&pebble, "first.example.com ] }, TWO, MORE, { acme: [ last.example.com", "")
+        .replace("TWO", "{ acme: [other.example.com, n39.example.com] }")
+        .replace("MORE", &names.join(", "));
+    let gateway = start(&document, &pebble);
+    wait_for(&pebble, "last.example.com");
+    eventually("all are there", || {
+        let all = status(&gateway)["certificates"].as_array().unwrap().clone();
+        all.len() == 43 && all.iter().all(|c| c["state"] == "valid")
+    });
+    assert_eq!(pebble.orders(), 43, "each was ordered once");
+}
+
+#[test]
+fn a_mail_address_that_the_authority_refuses_keeps_no_certificate_away() {
+    let Some(pebble) = Pebble::start(PebbleSettings::default()) else { return };
+    let front = Front::of(&pebble);
+    let gateway = front.start(&pebble, "a.example.com");
+    wait_for(&pebble, "a.example.com");
+    front.answers(
+        "account: { match: /my-account/*, to: { respond: { status: 400, headers: { content-type: application/problem+json }, \
+         body: '{\"type\":\"urn:ietf:params:acme:error:invalidContact\",\"detail\":\"forbidden domain\"}' } } }",
+    );
+    let other = document(&pebble, "b.example.com", "").replace(&pebble.directory(), &front.directory());
+    gateway.reload(&other.replace("ops@example.com", "others@example.com")).unwrap();
+    wait_for(&pebble, "b.example.com");
 }

@@ -183,3 +183,27 @@ fn a_continued_session_still_knows_who_the_client_is() {
         assert_eq!(response.fields.get("x-subject"), Some("CN=alice"));
     }
 }
+
+#[test]
+fn a_session_does_not_outlive_the_certificate_that_it_began_with() {
+    let house = house();
+    let since = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let end = since() + 4;
+    let leaf = house.people.client_until("alice", end);
+    let versions: [&[&rustls::SupportedProtocolVersion]; 2] =
+        [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
+    let dialers = versions.map(|v| Dialer::speaking(v, Some(&leaf)));
+    let resumed = || Admin::of(&house.gateway).metric("menshen_tls_resumed_handshakes_total");
+    for (number, dialer) in (1..).zip(&dialers) {
+        for _ in 0..2 {
+            assert_eq!(house.ask(dialer, "strict.example"), Ok(200));
+        }
+        assert_eq!(resumed(), number, "the second time the first session was continued");
+    }
+    eventually("the certificate has ended", || since() > end + 1);
+    for dialer in &dialers {
+        assert!(house.ask(dialer, "strict.example").is_err());
+    }
+    assert_eq!(resumed(), 2);
+    assert_eq!(house.refused("client-certificate"), 2);
+}

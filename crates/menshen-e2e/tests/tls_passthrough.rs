@@ -192,3 +192,80 @@ fn a_service_that_wants_to_know_is_told_who_the_client_is_before_the_hello() {
     assert!(line.starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 ") && line.ends_with("\r\n"), "{line}");
     assert!(line.contains(&format!(" {}\r\n", gateway.address().port())), "{line}");
 }
+
+/// The same hello in records of so many bytes (RFC 8446 §5.1).
+fn in_records(hello: &[u8], length: usize) -> Vec<u8> {
+    let (header, message) = hello.split_at(5);
+    let record = |part: &[u8]| [&header[..3], &(part.len() as u16).to_be_bytes(), part].concat();
+    message.chunks(length).flat_map(record).collect()
+}
+
+#[test]
+fn a_hello_may_come_in_many_records_and_segments() {
+    let origin = Origin::scripted(|c| c.wait_for_close());
+    let (gateway, _) = gateway(&[&origin]);
+    let mut sent = Vec::new();
+    for (hello, length, segment) in [
+        (Dialer::new().hello("db.example.com"), 100, 7),
+        (Dialer::of_tls12().hello("one.shop.example"), 1, 64),
+        (Dialer::greasing().hello("db.example.com"), 600, 500),
+    ] {
+        let bytes = in_records(&hello, length);
+        let mut client = Client::of(&gateway);
+        for part in bytes.chunks(segment) {
+            client.send(part);
+        }
+        eventually("all is there", || origin.bytes().last().is_some_and(|b| *b == bytes));
+        sent.push(hello.len());
+    }
+    // With a post-quantum key in it a hello does not fit into one segment of the internet.
+    assert!(sent[0] > 1_400 && sent[2] > sent[0], "{sent:?}");
+    // Where TLS ends here it is understood too.
+    let hello = Dialer::new().hello("web.example.com");
+    let mut client = Client::of(&gateway);
+    for part in in_records(&hello, 100).chunks(7) {
+        client.send(part);
+    }
+    assert_eq!(client.wire().take(1), Ok(vec![22]), "a handshake record, no alert");
+}
+
+#[test]
+fn a_client_that_pretends_to_hide_the_name_is_led_by_the_name_that_is_seen() {
+    let leaf = Authority::new("database").server(&["db.example.com"]);
+    let origin = database(&leaf);
+    let (gateway, own) = gateway(&[&origin]);
+    let mut client = Dialer::greasing().dial(gateway.address(), "db.example.com").unwrap();
+    assert_eq!(client.get("/").text(), "database /");
+    let client = Dialer::greasing().dial(gateway.address(), "web.example.com").unwrap();
+    assert_eq!(client.agreed().certificate.as_ref(), Some(own.der()));
+}
+
+#[test]
+fn without_a_name_nothing_is_passed_through() {
+    let origin = database(&Leaf::self_signed(&["db.example.com"]));
+    let (gateway, _) = gateway(&[&origin]);
+    assert!(Dialer::new().dial_unnamed(gateway.address()).is_err());
+    assert_eq!(origin.connections(), 0);
+    let unknown = r#"menshen_tls_refused_handshakes_total{reason="unknown-name"}"#;
+    eventually("it is counted", || Admin::of(&gateway).metric(unknown) == 1);
+}
+
+#[test]
+fn a_service_behind_another_proxy_is_told_the_client_that_the_first_one_has_named() {
+    let origin = Origin::scripted(|c| c.wait_for_close());
+    let document = DOCUMENT
+        .replace("[ENDPOINTS]", "['{origin}'], proxy-protocol: v2")
+        .replace("bind: '127.0.0.1:0'", "bind: '127.0.0.1:0'\n        proxy-protocol-from: [127.0.0.1]");
+    let leaf = Leaf::self_signed(&["a.example"]);
+    let files = [("a.pem", leaf.pem()), ("a.key", leaf.key_pem())];
+    let gateway = TestGateway::start_with(&document, &[&origin], &files);
+    let hello = Dialer::new().hello("db.example.com");
+    let mut client = Client::of(&gateway);
+    client.send("PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n").send(&hello);
+    eventually("all is there", || origin.bytes().concat().ends_with(&hello));
+    let told = origin.bytes().concat();
+    let expected = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\x00\x02\x07";
+    assert_eq!(told.len(), 28 + hello.len());
+    assert_eq!(&told[..20], expected);
+    assert_eq!(told[24..26], 4711u16.to_be_bytes());
+}

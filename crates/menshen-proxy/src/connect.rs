@@ -1,6 +1,7 @@
 //! Connecting to an endpoint, with TLS where it speaks it.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::Poll;
 
 use tokio::io::AsyncWriteExt;
@@ -39,11 +40,11 @@ pub(crate) async fn open(endpoint: &Endpoint, introduced: Addresses) -> Result<S
     let Some(tls) = &endpoint.tls else { return Ok(Stream::new(socket)) };
     socket.send_at_once();
     let stream = tls::connect(tls, socket).await.map_err(|error| {
-        tracing::warn!(endpoint = %endpoint.authority, %error, "TLS with a service failed");
+        tls::tell(endpoint, &error);
         Failure::ServiceTlsFailed
     })?;
     if endpoint.version == HttpVersion::Http2 && !stream.agreed_on_h2() {
-        tracing::warn!(endpoint = %endpoint.authority, "a service does not speak HTTP/2 over TLS (ALPN)");
+        tls::tell(endpoint, &io::Error::other("it does not speak HTTP/2 over TLS (ALPN)"));
         return Err(Failure::ServiceTlsFailed);
     }
     Ok(stream)

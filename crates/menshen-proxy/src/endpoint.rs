@@ -9,7 +9,7 @@ use crate::health::Health;
 use crate::latency::PeakLatency;
 use crate::proxy_protocol;
 use crate::stats::{Counter, PerWorker};
-use crate::tls::ServiceTls;
+use crate::tls::{ServiceTls, Told};
 
 /// Which HTTP an endpoint is spoken to in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -95,6 +95,8 @@ pub struct EndpointState {
     pub latency: PeakLatency,
     /// Whether it is well.
     pub health: Health,
+    /// When it was told that TLS fails there.
+    pub(crate) told: Told,
 }
 
 /// How attempts at an endpoint went.
@@ -117,6 +119,7 @@ impl EndpointState {
             answers: PerWorker::new(workers),
             latency: PeakLatency::default(),
             health,
+            told: Told::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod connect;
+mod distrust;
 mod fact;
 mod facts;
 mod identity;
@@ -14,6 +15,7 @@ mod server;
 pub(crate) use accept::{Greeted, accept};
 pub use connect::ServiceTls;
 pub(crate) use connect::connect;
+pub(crate) use distrust::{Told, is_distrust, tell};
 pub use fact::TlsFact;
 pub use facts::TlsFacts;
 pub use identity::ClientIdentity;

@@ -64,7 +64,7 @@ fn who_does_not_say_from_whom_or_has_not_agreed_is_told_what_to_write() {
 fn a_wildcard_needs_dns_01_and_http_01_a_plain_listener() {
     let outcome = check(AGREED, "acme: ['*.example.com', example.com]", PLAIN);
     refused(&outcome, "certificates[0].acme[0]: `*.example.com` can be proven by dns-01 only");
-    for hook in ["/etc/menshen/dns-hook", "{ hook: [dns-hook, example.com], timeout: 2m, wait: 30s }"] {
+    for hook in ["/bin/sh", "{ hook: [sh, example.com], timeout: 2m, wait: 30s }"] {
         let acme = format!("acme: {{ terms: agreed, challenge: {{ dns-01: {hook} }} }}");
         let outcome = check(&acme, "acme: ['*.example.com', example.com]", "");
         assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
@@ -122,4 +122,24 @@ fn a_store_that_cannot_be_opened_is_told_at_start_with_its_place() {
     let outcome = folder.run(&["run"]);
     refused(&outcome, "menshen.redb is damaged or no store of menshen");
     assert_eq!(folder.read("state/menshen.redb"), "damaged");
+}
+
+#[test]
+fn a_hook_that_cannot_be_run_is_a_warning_and_one_that_waits_for_ever_is_refused() {
+    let challenge = |hook: &str| {
+        format!("acme: {{ email: ops@example.com, terms: agreed, challenge: {{ dns-01: {hook} }} }}")
+    };
+    for hook in ["no-such-program", "/nowhere/hook", "/etc/passwd"] {
+        let outcome = check(&challenge(hook), "acme: www.example.com", "");
+        assert!(outcome.ok, "{outcome:?}");
+        let expected =
+            format!("warning: gateway.acme.challenge.dns-01.hook: `{hook}` is not there, or cannot be run;");
+        assert!(outcome.err.contains(&expected), "{}", outcome.err);
+    }
+    for hook in ["sh", "/bin/sh"] {
+        let outcome = check(&challenge(hook), "acme: www.example.com", "");
+        assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
+    }
+    let outcome = check(&challenge("{ hook: sh, wait: 2h }"), "acme: www.example.com", "");
+    refused(&outcome, "gateway.acme.challenge.dns-01: at most an hour can be waited");
 }

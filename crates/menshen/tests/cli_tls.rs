@@ -30,6 +30,38 @@ fn folder_with(config: &str) -> Folder {
     folder
 }
 
+/// A certificate that says where those above it are, and those, in PEM.
+struct Chain {
+    leaf: String,
+    intermediate: String,
+    root: String,
+    key: String,
+}
+
+fn chain(name: &str) -> Chain {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair,
+    };
+    let called = |name: &str, is_ca| {
+        let mut params = CertificateParams::new(if is_ca { vec![] } else { vec![name.to_owned()] }).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::NoCa };
+        params
+    };
+    let key = || KeyPair::generate().unwrap();
+    let root = CertifiedIssuer::self_signed(called("root", true), key()).unwrap();
+    let intermediate = CertifiedIssuer::signed_by(called("intermediate", true), key(), &root).unwrap();
+    let mut params = called(name, false);
+    // One access description: id-ad-caIssuers, and a URI (RFC 5280 §4.2.2.1).
+    let where_it_is = b"\x30\x14\x30\x12\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x06http:a".to_vec();
+    let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], where_it_is);
+    params.custom_extensions.push(extension);
+    let own = key();
+    let leaf = params.signed_by(&own, &intermediate).unwrap().pem();
+    Chain { leaf, intermediate: intermediate.pem(), root: root.pem(), key: own.serialize_pem() }
+}
+
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     assert!(!outcome.ok, "it should have failed: {outcome:?}");
@@ -82,7 +114,37 @@ fn files_with_something_else_in_them_are_told_with_what_belongs_there() {
             "web.pem",
             key.clone(),
             "7:20: error: listeners.web.tls.certificates[0].chain: ",
+            "web.pem: there is no certificate in it; there is a private key in it: is that in the place of the certificate?",
+        ),
+        (
+            "web.pem",
+            "nothing".to_owned(),
+            "7:20: error: listeners.web.tls.certificates[0].chain: ",
             "web.pem: there is no certificate in it; a certificate is the text between",
+        ),
+        (
+            "web.pem",
+            chain[..chain.len() / 2].to_owned(),
+            "7:20: error: listeners.web.tls.certificates[0].chain: ",
+            "web.pem: broken PEM: it breaks off before a line with `-----END`",
+        ),
+        (
+            "web.pem",
+            "0\u{2}DER".to_owned(),
+            "7:20: error: listeners.web.tls.certificates[0].chain: ",
+            "web.pem: there is no certificate in it; it looks like DER: `openssl x509 -inform der",
+        ),
+        (
+            "web.key",
+            "0\u{2}DER".to_owned(),
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key: there is no private key in PEM in it; it looks like DER: `openssl pkey -inform der",
+        ),
+        (
+            "web.key",
+            "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n".to_owned(),
+            "7:34: error: listeners.web.tls.certificates[0].key: ",
+            "web.key: the key cannot be read, or is of a kind that is not used; use RSA with 2048 to 8192 bits",
         ),
         ("web.pem", broken, "7:20: error: listeners.web.tls.certificates[0].chain: ", "web.pem: broken PEM"),
         (
@@ -235,4 +297,125 @@ fn the_first_lines_say_https() {
     running.wait().unwrap();
     let line = line.unwrap();
     assert!(line.contains("listening on https://127.0.0.1:") && line.ends_with("(web)"), "{line}");
+}
+
+#[test]
+fn an_endpoint_without_a_name_to_verify_is_refused_not_asked_in_plain_text() {
+    for endpoint in ["bad-:8443", "unix:app.sock"] {
+        let service =
+            format!("services:\n  users: {{ endpoints: ['{endpoint}'], protocol: https }}\nroutes:");
+        let outcome = folder_with(&LISTENER.replace("routes:", &service)).run(&["check"]);
+        refused(
+            &outcome,
+            &format!(
+                "menshen.yaml:9:24: error: services.users.tls.name: `{endpoint}`: there is no name that the certificate \
+                 could be verified for; say which name is in the certificate, as in `tls: {{ name: users.internal }}`"
+            ),
+        );
+        let named = service.replace("protocol: https", "protocol: https, tls: { name: users.internal }");
+        assert!(folder_with(&LISTENER.replace("routes:", &named)).run(&["check"]).ok);
+    }
+}
+
+#[test]
+fn a_key_that_anybody_can_read_is_a_warning() {
+    let folder = folder();
+    std::fs::set_permissions(folder.path().join("web.key"), PermissionsExt::from_mode(0o644)).unwrap();
+    let expected = "menshen.yaml:7:34: warning: listeners.web.tls.certificates[0].key: web.key: every user of this machine \
+                    can read the key (mode 0644); take that away with `chmod o-r`";
+    warned(&folder.run(&["check"]), expected);
+}
+
+#[test]
+fn a_chain_that_is_out_of_order_or_not_whole_is_told() {
+    let made = chain("www.example.com");
+    let check = |text: &[&str]| {
+        let folder = folder();
+        folder.write("web.pem", text.concat());
+        folder.write("web.key", &made.key);
+        folder.run(&["check"])
+    };
+    let outcome = check(&[&made.leaf, &made.intermediate]);
+    assert!(outcome.ok && outcome.err.is_empty(), "{outcome:?}");
+    refused(
+        &check(&[&made.intermediate, &made.leaf]),
+        "menshen.yaml:7:20: error: listeners.web.tls.certificates[0].chain: web.pem begins with another certificate: the one \
+         of web.key is number 2 in it; the server's own certificate comes first",
+    );
+    warned(
+        &check(&[&made.leaf, &made.root]),
+        "web.pem: certificate number 2 is `CN=root`, and should be `CN=intermediate`; the server's own certificate comes first",
+    );
+    warned(
+        &check(&[&made.leaf]),
+        "menshen.yaml:7:20: warning: listeners.web.tls.certificates[0].chain: web.pem: the certificate of its issuer, \
+         `CN=intermediate`, is not in it; clients that do not know that one will refuse it; use the full chain",
+    );
+}
+
+#[test]
+fn names_that_a_certificate_is_not_for_are_a_warning() {
+    let config = LISTENER.replace("web.key }", "web.key, names: [www.example.com, '*.example.com'] }");
+    let outcome = folder_with(&config).run(&["check"]);
+    warned(
+        &outcome,
+        "names[1]: the certificate is not for `*.example.com`; clients that verify will refuse it",
+    );
+    assert!(!outcome.err.contains("names[0]"), "{outcome:?}");
+}
+
+#[test]
+fn a_statement_that_is_no_ocsp_response_is_refused() {
+    let folder = folder_with(&LISTENER.replace("web.key }", "web.key, ocsp: web.ocsp }"));
+    // What a responder says that knows nothing (RFC 6960 §4.2.1: tryLater).
+    for statement in ["nonsense", "0\u{3}\u{a}\u{1}\u{3}"] {
+        folder.write("web.ocsp", statement);
+        let expected = "certificates[0].ocsp: web.ocsp: this is no OCSP response in DER that says anything";
+        refused(&folder.run(&["check"]), expected);
+    }
+}
+
+#[test]
+fn somebody_who_is_no_authority_is_a_warning() {
+    let made = chain("www.example.com");
+    let folder = folder_with(&LISTENER.replace("web.key }", "web.key, clients: { ca: people.pem } }"));
+    folder.write("people.pem", &made.leaf);
+    let expected = "clients.ca: people.pem: `CN=www.example.com` is no authority; no certificate will be believed because of it";
+    warned(&folder.run(&["check"]), expected);
+    folder.write("people.pem", &made.intermediate);
+    assert!(folder.run(&["check"]).err.is_empty());
+}
+
+#[test]
+fn one_mistake_in_a_certificate_is_told_once() {
+    for (written, told) in [
+        ("- { chain: web.pem }", "certificates[0]: missing `key`"),
+        ("- web.pem", "certificates[0]: expected a map, found the text `web.pem`"),
+        (
+            "- { chain: web.pem, key: web.key }\n      protocols: [h3]",
+            "tls.protocols[0]: `h3` is not known here",
+        ),
+        (
+            "- { chain: web.pem, key: web.key }\n      protocols: []",
+            "tls.protocols: no protocol; write `[h2, http/1.1]`",
+        ),
+    ] {
+        let config = LISTENER.replace("- { chain: web.pem, key: web.key }", written);
+        let outcome = folder_with(&config).run(&["check"]);
+        refused(&outcome, told);
+        refused(&outcome, "\n1 error");
+    }
+}
+
+#[test]
+fn the_certificate_that_is_shown_to_a_service_is_worth_a_warning_too() {
+    let service = "services:\n  users: { endpoints: ['127.0.0.1:1'], tls: { ca: web.pem, certificate: { chain: own.pem, key: own.key } } }\nroutes:";
+    let folder = folder_with(&LISTENER.replace("routes:", service));
+    let (chain, key) = certificate_until(&["menshen"], 2021);
+    folder.write("own.pem", chain);
+    folder.write("own.key", key);
+    warned(
+        &folder.run(&["check"]),
+        "services.users.tls.certificate.chain: own.pem: the certificate expired on Jan  1",
+    );
 }

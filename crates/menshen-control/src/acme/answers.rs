@@ -1,13 +1,13 @@
 //! What an authority wants to see, put where it looks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen_proxy::challenges::{ACME_TLS, Challenges};
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Change;
 use super::hook::{Hook, Verb};
@@ -31,51 +31,96 @@ pub(super) struct Answer {
 pub(super) struct Board {
     pub(super) changes: mpsc::Sender<Change>,
     pub(super) shared: Arc<Shared>,
+    /// What the workers answer now, for all orders that are under way.
+    up: Mutex<Vec<Posted>>,
+    /// Scripts that change a zone are not made to run beside each other.
+    hooks: Semaphore,
+}
+
+/// What the workers answer to one question.
+struct Posted {
+    token: String,
+    what: What,
+}
+
+enum What {
+    Http(String),
+    Tls(String, Arc<ServerConfig>),
 }
 
 impl Board {
+    /// An empty one.
+    pub(super) fn new(changes: mpsc::Sender<Change>, shared: Arc<Shared>) -> Self {
+        Self { changes, shared, up: Mutex::default(), hooks: Semaphore::new(1) }
+    }
+
     /// Puts them where the authority looks. When this returns they are there.
     ///
     /// # Errors
     /// Why one could not be put there.
     pub(super) async fn put_up(&self, proof: &Proof, answers: &[Answer]) -> Result<(), String> {
-        let mut challenges = Challenges::default();
-        match proof {
-            Proof::Http01 => answers.iter().for_each(|a| challenges.answer_http(&a.token, a.text.clone())),
-            Proof::TlsAlpn01 => {
-                for answer in answers {
-                    challenges.answer_tls(&answer.name, config(answer)?);
+        let mut posted = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let token = answer.token.clone();
+            match proof {
+                Proof::Http01 => posted.push(Posted { token, what: What::Http(answer.text.clone()) }),
+                Proof::TlsAlpn01 => {
+                    posted.push(Posted { token, what: What::Tls(answer.name.clone(), config(answer)?) });
                 }
-            }
-            Proof::Dns01(hook) => {
-                for answer in answers {
+                Proof::Dns01(hook) => {
+                    let _alone = self.hooks.acquire().await;
                     hook.run(Verb::Present, &record(answer), &answer.record).await?;
                 }
-                tokio::time::sleep(hook.wait).await;
-                return Ok(());
             }
         }
-        self.publish(challenges).await
+        if let Proof::Dns01(hook) = proof {
+            tokio::time::sleep(hook.wait).await;
+            return Ok(());
+        }
+        self.publish(move |up| up.extend(posted)).await
     }
 
     /// Takes them away again. What cannot be taken away is told in the log.
     pub(super) async fn take_down(&self, proof: &Proof, answers: &[Answer]) {
         match proof {
-            Proof::Http01 | Proof::TlsAlpn01 => drop(self.publish(Challenges::default()).await),
-            Proof::Dns01(hook) => clean_up(hook, answers).await,
+            Proof::Http01 | Proof::TlsAlpn01 => {
+                let is_over = |p: &Posted| answers.iter().any(|a| a.token == p.token);
+                drop(self.publish(|up| up.retain(|p| !is_over(p))).await);
+            }
+            Proof::Dns01(hook) => {
+                let _alone = self.hooks.acquire().await;
+                clean_up(hook, answers).await;
+            }
         }
     }
 
-    async fn publish(&self, challenges: Challenges) -> Result<(), String> {
+    async fn publish(&self, change: impl FnOnce(&mut Vec<Posted>)) -> Result<(), String> {
         let stopping = || "the gateway is stopping".to_owned();
         let (tell, told) = oneshot::channel();
-        self.changes.send(Change::Challenges(challenges, tell)).await.map_err(|_| stopping())?;
+        let place = self.changes.reserve().await.map_err(|_| stopping())?;
+        {
+            // Kept until it is sent: who changes it later is also heard later.
+            let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut up);
+            place.send(Change::Challenges(all(&up), tell));
+        }
         let version = told.await.map_err(|_| stopping())?;
         match self.shared.settled(version).await {
             true => Ok(()),
             false => Err("the workers do not take the answer up".to_owned()),
         }
     }
+}
+
+fn all(up: &[Posted]) -> Challenges {
+    let mut challenges = Challenges::default();
+    for Posted { token, what } in up {
+        match what {
+            What::Http(text) => challenges.answer_http(token, text.clone()),
+            What::Tls(name, config) => challenges.answer_tls(name, config.clone()),
+        }
+    }
+    challenges
 }
 
 async fn clean_up(hook: &Hook, answers: &[Answer]) {

@@ -1,34 +1,14 @@
 //! The authority: how it is spoken to, and the account there.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Limited;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use instant_acme::{
-    Account, AccountBuilder, AccountCredentials, BodyWrapper, BytesResponse, Error, ExternalAccountKey,
-    HttpClient, NewAccount,
-};
-use rustls::ClientConfig;
+use instant_acme::{Account, AccountBuilder, AccountCredentials, Error, ExternalAccountKey, NewAccount};
 use serde::{Deserialize, Serialize};
 
+use super::https::{Https, Refusal};
 use super::plan::Plan;
-use super::reason::NoCertificate;
-use crate::causes::causes;
+use super::reason::{NoCertificate, explain};
 use crate::store::Store;
-
-/// How long one request may take, and a connection.
-const REQUEST: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(10);
-/// The most that is read of a reply: a chain of certificates is the longest.
-const LONGEST: usize = 1 << 20;
 
 /// The account as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -45,13 +25,13 @@ struct Row {
 pub(super) async fn account(plan: &Plan, store: &Arc<dyn Store>) -> Result<Account, NoCertificate> {
     let place = key(plan);
     let kept = on_store(store, move |s| s.read(&place)).await?;
-    match kept.as_deref().map(serde_json::from_slice::<Row>) {
-        Some(Ok(row)) => known_account(plan, store, row).await,
-        Some(Err(_)) => {
+    let Some(kept) = kept else { return new_account(plan, store).await };
+    match read(&kept) {
+        Some((row, credentials)) => known_account(plan, store, row, credentials).await,
+        None => {
             tracing::warn!("acme: the account in the store cannot be read; making a new one");
             new_account(plan, store).await
         }
-        None => new_account(plan, store).await,
     }
 }
 
@@ -77,17 +57,37 @@ fn key(plan: &Plan) -> String {
     format!("acme/account/{}/{external}", plan.directory)
 }
 
-async fn known_account(plan: &Plan, store: &Arc<dyn Store>, row: Row) -> Result<Account, NoCertificate> {
-    let credentials: AccountCredentials =
-        serde_json::from_value(row.credentials.clone()).map_err(|e| e.to_string())?;
+fn read(kept: &[u8]) -> Option<(Row, AccountCredentials)> {
+    let row: Row = serde_json::from_slice(kept).ok()?;
+    let credentials = serde_json::from_value(row.credentials.clone()).ok()?;
+    Some((row, credentials))
+}
+
+async fn known_account(
+    plan: &Plan,
+    store: &Arc<dyn Store>,
+    row: Row,
+    credentials: AccountCredentials,
+) -> Result<Account, NoCertificate> {
     let account = builder(plan)?.from_credentials(credentials).await.map_err(|e| unreached(plan, e))?;
     if row.email != plan.email {
-        let contact = contact(plan);
-        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-        account.update_contacts(&contact).await?;
-        keep(plan, store, row.credentials).await?;
+        match tell_email(&account, plan).await {
+            Ok(()) => keep(plan, store, row.credentials).await?,
+            Err(NoCertificate::Because(why)) => {
+                // Certificates can be had all the same. It is told again after the next start.
+                let email = plan.email.as_deref().unwrap_or("none");
+                tracing::warn!("acme: the authority does not take the mail address `{email}`: {why}");
+            }
+            Err(other) => return Err(other),
+        }
     }
     Ok(account)
+}
+
+async fn tell_email(account: &Account, plan: &Plan) -> Result<(), NoCertificate> {
+    let contact = contact(plan);
+    let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+    Ok(account.update_contacts(&contact).await?)
 }
 
 async fn keep(plan: &Plan, store: &Arc<dyn Store>, credentials: serde_json::Value) -> Result<(), String> {
@@ -114,43 +114,20 @@ fn contact(plan: &Plan) -> Option<String> {
 }
 
 fn builder(plan: &Plan) -> Result<AccountBuilder, String> {
-    let config = ClientConfig::builder_with_provider(crate::compile::provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(plan.roots.clone())
-        .with_no_client_auth();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECT));
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new()).build(connector);
-    Ok(Account::builder_with_http(Box::new(Https(client))))
-}
-
-/// HTTPS with an end to everything.
-struct Https(Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>);
-
-impl HttpClient for Https {
-    fn request(
-        &self,
-        request: Request<BodyWrapper<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let url = request.uri().to_string();
-        let reply = self.0.request(request);
-        Box::pin(async move {
-            match tokio::time::timeout(REQUEST, reply).await {
-                Ok(Ok(reply)) => Ok(BytesResponse::from(reply.map(|body| Limited::new(body, LONGEST)))),
-                Ok(Err(error)) => Err(Error::Other(format!("{url}: {}", causes(&error)).into())),
-                Err(_) => Err(Error::Other(format!("{url}: no answer within {}s", REQUEST.as_secs()).into())),
-            }
-        })
-    }
+    Ok(Account::builder_with_http(Box::new(Https::new(&plan.roots)?)))
 }
 
 fn unreached(plan: &Plan, error: Error) -> NoCertificate {
-    match error {
-        Error::Json(_) => format!("{} is no ACME directory, or cannot be read as one", plan.directory).into(),
-        other => other.into(),
+    let is_none = match &error {
+        Error::Json(_) => true,
+        Error::Other(other) => other.downcast_ref::<Refusal>().is_some_and(Refusal::is_about_the_url),
+        _ => false,
+    };
+    match is_none {
+        true => {
+            let why = explain(&error);
+            format!("{} is no ACME directory, or cannot be read as one: {why}", plan.directory).into()
+        }
+        false => error.into(),
     }
 }

@@ -1,6 +1,7 @@
 //! The keeper: gets what the plan wants and the shelf lacks, in time.
 
 mod ask;
+mod attempt;
 mod get;
 
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub async fn run(shared: Arc<Shared>, changes: mpsc::Sender<Change>) {
                 keeper.rest();
                 Duration::MAX
             }
-            Some(plan) => keeper.round(&plan, &mut plans.clone()).await,
+            Some(plan) => keeper.round(&plan, &plans.clone()).await,
         };
         tokio::select! {
             changed = plans.changed() => if changed.is_err() { return },
@@ -62,7 +63,7 @@ pub async fn run(shared: Arc<Shared>, changes: mpsc::Sender<Change>) {
 }
 
 struct Keeper {
-    board: Board,
+    board: Arc<Board>,
     lease: Lease,
     plan: Option<Arc<Plan>>,
     account: Option<Account>,
@@ -75,7 +76,8 @@ impl Keeper {
     fn new(shared: Arc<Shared>, changes: mpsc::Sender<Change>) -> Self {
         let lease = Lease::new(LEASE, &shared.ground.pseudonym, LEASE_LENGTH);
         let (standings, windows) = (BTreeMap::new(), BTreeMap::new());
-        Self { board: Board { changes, shared }, lease, plan: None, account: None, standings, windows }
+        let board = Arc::new(Board::new(changes, shared));
+        Self { board, lease, plan: None, account: None, standings, windows }
     }
 
     fn acme(&self) -> &Acme {
@@ -90,23 +92,27 @@ impl Keeper {
         *self.acme().progress() = super::Progress::default();
     }
 
-    /// Takes over what the configuration wants now. What failed before is tried at once.
+    /// Takes over what the configuration wants now. What failed before is tried at once, unless the authority has said when.
     fn take_over(&mut self, plan: &Arc<Plan>) {
         let before = self.plan.replace(plan.clone());
         if !before.is_some_and(|b| b.is_same_authority(plan)) {
             self.account = None;
             self.windows.clear();
+            // Another one has asked for nothing.
+            self.standings.values_mut().for_each(|s| s.asked_to_wait = false);
         }
         self.standings.retain(|names, _| plan.wanted.contains(names));
         self.windows.retain(|names, _| plan.wanted.contains(names));
         for names in &plan.wanted {
             let standing = self.standings.entry(names.clone()).or_default();
-            (standing.next_try, standing.failures) = (None, 0);
+            if !standing.asked_to_wait {
+                (standing.next_try, standing.failures) = (None, 0);
+            }
         }
     }
 
     /// Does what is to be done now, and says how long there is nothing more to do.
-    async fn round(&mut self, plan: &Arc<Plan>, plans: &mut watch::Receiver<Option<Arc<Plan>>>) -> Duration {
+    async fn round(&mut self, plan: &Arc<Plan>, plans: &watch::Receiver<Option<Arc<Plan>>>) -> Duration {
         if !self.plan.as_ref().is_some_and(|p| Arc::ptr_eq(p, plan)) {
             self.take_over(plan);
         }
@@ -127,7 +133,7 @@ impl Keeper {
     async fn try_round(
         &mut self,
         plan: &Arc<Plan>,
-        plans: &mut watch::Receiver<Option<Arc<Plan>>>,
+        plans: &watch::Receiver<Option<Arc<Plan>>>,
     ) -> Result<(Duration, Option<Box<str>>), String> {
         let store = self.board.shared.ground.store.get().ok_or("the store is not open")?;
         if let Hold::Theirs { holder, .. } = self.take_lease(&store).await? {
@@ -135,20 +141,21 @@ impl Keeper {
             return Ok((POLL, Some(holder)));
         }
         self.pick_up(&store).await?;
+        let (mut due, mut is_heard) = (Vec::new(), true);
         for names in &plan.wanted {
-            if plans.has_changed().unwrap_or(true) {
-                break;
+            if plans.has_changed().unwrap_or(true) || self.board.changes.is_closed() {
+                return Ok((Duration::ZERO, None));
             }
-            self.ask_when(plan, &store, names).await;
-            if self.next(plan, names) > now() {
-                continue;
+            // Who does not answer now will not answer for the others either; they must not wait for that.
+            if is_heard {
+                is_heard = self.ask_when(plan, &store, names).await;
             }
-            // Another order may have taken long.
-            if let Hold::Theirs { holder, .. } = self.take_lease(&store).await? {
-                return Ok((POLL, Some(holder)));
+            if self.next(plan, names) <= now() {
+                due.push(names.clone());
             }
-            self.get(plan, &store, names, plans).await;
-            self.tell(plan, None, None);
+        }
+        if let Some(holder) = self.get(plan, &store, due, plans).await? {
+            return Ok((POLL, Some(holder)));
         }
         self.forget(plan, &store).await?;
         Ok((self.until_next(plan), None))
@@ -180,13 +187,14 @@ impl Keeper {
     fn next(&self, plan: &Plan, names: &Names) -> UnixSeconds {
         let due = self.due(plan, names).unwrap_or(0);
         let next_try = self.standings.get(names).and_then(|s| s.next_try);
+        let next_try = next_try.filter(|at| renewal::still_meant(*at, now()));
         due.max(next_try.unwrap_or(0))
     }
 
     fn due(&self, plan: &Plan, names: &Names) -> Option<UnixSeconds> {
         let certificate = self.acme().shelf.exact(&plan.directory, names)?;
         let window = self.windows.get(names).and_then(|(window, _)| *window);
-        Some(renewal::due(&certificate, plan.renew, window))
+        Some(renewal::due(&certificate, plan.renew, window, now()))
     }
 
     fn until_next(&self, plan: &Plan) -> Duration {

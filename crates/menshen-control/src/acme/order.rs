@@ -13,11 +13,11 @@ use super::certificate::Certificate;
 use super::plan::{Names, Proof};
 use super::reason::{NoCertificate, explain, problem_text};
 
-/// How an order is asked after: soon, then less and less often.
+/// How an order is asked after: soon, then less and less often, and not sooner than the authority says.
 const ASKING: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(200))
     .backoff(1.5)
-    .timeout(Duration::from_secs(120));
+    .timeout(Duration::from_secs(240));
 
 /// Gets a certificate for these names: it and its key in PEM. What was put up as an answer stands in `answers`, whose owner
 /// takes it down, however this ends.
@@ -57,10 +57,14 @@ async fn place(
     let identifiers: Vec<Identifier> = names.iter().map(|n| Identifier::Dns(n.to_owned())).collect();
     let replaced = replaces.and_then(Certificate::leaf).and_then(|c| CertificateIdentifier::try_from(c).ok());
     if let Some(replaced) = replaced {
-        match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
+        let refused = match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
             Ok(order) => return Ok(order),
-            // It may have been replaced before, or be of another authority: then this is an order like any other.
-            Err(error) => tracing::debug!("acme: not taken for a renewal: {}", explain(&error)),
+            Err(error) => error,
+        };
+        // It may have been replaced before, or be of another authority: then this is an order like any other.
+        tracing::debug!("acme: not taken for a renewal: {}", explain(&refused));
+        if let later @ NoCertificate::Later(..) = refused.into() {
+            return Err(later);
         }
     }
     Ok(account.new_order(&NewOrder::new(&identifiers)).await?)

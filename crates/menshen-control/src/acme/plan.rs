@@ -22,6 +22,11 @@ impl Names {
         Self(names.into())
     }
 
+    /// True when there is one that the others have too.
+    pub(super) fn shares(&self, others: &Self) -> bool {
+        self.0.iter().any(|name| others.0.binary_search(name).is_ok())
+    }
+
     /// One by one.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|n| &**n)

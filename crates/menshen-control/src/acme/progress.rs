@@ -20,6 +20,8 @@ pub struct Standing {
     pub failures: u32,
     /// When the next attempt is made after a failure.
     pub next_try: Option<UnixSeconds>,
+    /// That is when the authority has said so.
+    pub asked_to_wait: bool,
     /// Certificates that were got since the start.
     pub got: u64,
     /// Attempts since the start that failed.

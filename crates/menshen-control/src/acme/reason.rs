@@ -1,7 +1,10 @@
 //! Why there is no certificate, in people's words.
 
+use std::time::{Duration, Instant};
+
 use instant_acme::{Error, Problem};
 
+use super::https::Refusal;
 use crate::causes::causes;
 
 /// Why there is no certificate.
@@ -11,6 +14,8 @@ pub(super) enum NoCertificate {
     UnknownAccount,
     /// It did not like our nonces, again and again (RFC 8555 §6.5): all of it can be said once more.
     LostNonce,
+    /// It does not want to be asked for so long, for this reason.
+    Later(Duration, String),
     /// For this reason.
     Because(String),
 }
@@ -21,18 +26,37 @@ impl NoCertificate {
         match self {
             Self::UnknownAccount => "the authority does not know the account".to_owned(),
             Self::LostNonce => "the authority takes none of the nonces that it gives".to_owned(),
-            Self::Because(why) => why,
+            Self::Later(_, why) | Self::Because(why) => why,
+        }
+    }
+}
+
+impl NoCertificate {
+    /// For how long the authority does not want to be asked, and the reason for people.
+    pub(super) fn parts(self) -> (Option<Duration>, String) {
+        match self {
+            Self::Later(wait, why) => (Some(wait), why),
+            other => (None, other.text()),
         }
     }
 }
 
 impl From<Error> for NoCertificate {
     fn from(error: Error) -> Self {
-        let Error::Api(problem) = &error else { return Self::Because(explain(&error)) };
-        match kind(problem) {
-            "accountDoesNotExist" => Self::UnknownAccount,
-            "badNonce" => Self::LostNonce,
-            _ => Self::Because(explain(&error)),
+        let why = explain(&error);
+        match &error {
+            Error::Api(problem) => match kind(problem) {
+                "accountDoesNotExist" => Self::UnknownAccount,
+                "badNonce" => Self::LostNonce,
+                _ => Self::Because(why),
+            },
+            // An answer to "are you done?" that is "not for long".
+            Error::Timeout(Some(next)) => Self::Later(next.saturating_duration_since(Instant::now()), why),
+            Error::Other(other) => match other.downcast_ref::<Refusal>().and_then(|r| r.wait) {
+                Some(wait) => Self::Later(wait, why),
+                None => Self::Because(why),
+            },
+            _ => Self::Because(why),
         }
     }
 }

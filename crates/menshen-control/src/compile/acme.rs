@@ -1,5 +1,6 @@
 //! `gateway: { acme }` and the certificates that listeners want → what the keeper is to get.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::store;
 
 /// How long a hook may take.
 const HOOK: Duration = Duration::from_secs(60);
+/// The most that can be written for that, and for records to be seen.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A certificate that a listener wants.
 struct Wanted<'a> {
@@ -60,7 +63,7 @@ pub(super) fn compile(
         None => system_roots(written.span, &path, files.problems),
     };
     let account = match &written.value.account {
-        Some(account) => Some(external(account, &path.key("account"), purpose, problems)?),
+        Some(account) => Some(external(account, &path.key("account"), purpose, ground, problems)?),
         None => None,
     };
     let plan = Plan {
@@ -140,12 +143,27 @@ fn proof(
         Challenge::Http01 => Some(Proof::Http01),
         Challenge::TlsAlpn01 => Some(Proof::TlsAlpn01),
         Challenge::Dns01(dns) => match dns.hook.split_first() {
-            Some((program, arguments)) if !program.value.is_empty() => Some(Proof::Dns01(Hook {
-                program: program_path(&program.value, ground),
-                arguments: arguments.iter().map(|a| a.value.as_str().into()).collect(),
-                timeout: dns.timeout.map_or(HOOK, |d| d.0),
-                wait: dns.wait.map_or(Duration::ZERO, |d| d.0),
-            })),
+            Some((program, arguments)) if !program.value.is_empty() => {
+                let path = path.key("dns-01");
+                let hook = Hook {
+                    program: program_path(&program.value, ground),
+                    arguments: arguments.iter().map(|a| a.value.as_str().into()).collect(),
+                    timeout: dns.timeout.map_or(HOOK, |d| d.0),
+                    wait: dns.wait.map_or(Duration::ZERO, |d| d.0),
+                };
+                if hook.wait.max(hook.timeout) > LONGEST {
+                    problems
+                        .error(challenge.span, path.clone(), "at most an hour can be waited")
+                        .hint("an authority does not wait longer for an answer; see `wait` and `timeout`");
+                }
+                if !can_be_run(&hook.program) {
+                    let message = format!("`{}` is not there, or cannot be run", hook.program);
+                    problems.warning(program.span, path.key("hook"), message).hint(
+                        "until it is there no certificate can be got; it must be executable (`chmod +x`)",
+                    );
+                }
+                Some(Proof::Dns01(hook))
+            }
             _ => {
                 let path = path.key("dns-01").key("hook");
                 problems
@@ -163,6 +181,19 @@ fn program_path(program: &str, ground: &Ground) -> Box<str> {
         return program.into();
     }
     ground.files.resolve(program).to_string_lossy().into()
+}
+
+/// True when there is a file that somebody may run; who runs the gateway may be somebody else than who asks.
+fn can_be_run(program: &str) -> bool {
+    const ANYBODY: u32 = 0o111;
+    let is_program = |path: &std::path::Path| {
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & ANYBODY != 0)
+    };
+    if program.contains('/') {
+        return is_program(program.as_ref());
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
 }
 
 fn check_names(certificate: &Wanted<'_>, proof: Option<&Proof>, problems: &mut Problems) {
@@ -192,6 +223,7 @@ fn external(
     written: &document::ExternalAccount,
     path: &Path,
     purpose: Purpose,
+    ground: &Ground,
     problems: &mut Problems,
 ) -> Option<ExternalAccount> {
     if purpose == Purpose::Check {
@@ -199,7 +231,10 @@ fn external(
     }
     let text = match &written.key.value {
         Secret::Env(name) => std::env::var(&**name).map_err(|_| format!("`{name}` is not set")),
-        Secret::File(file) => std::fs::read_to_string(&**file).map_err(|e| format!("{file}: {e}")),
+        Secret::File(file) => match ground.files.read(std::path::Path::new(&**file)) {
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| format!("{file}: this is no text")),
+            Err(error) => Err(format!("{file}: {error}")),
+        },
     };
     // What is wrong with the text could repeat a part of the key.
     let key = text.and_then(|t| decoded(t.trim()).ok_or_else(|| "the key is not Base64 for URLs".to_owned()));

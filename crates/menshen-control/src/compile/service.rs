@@ -20,6 +20,7 @@ use menshen_proxy::{
 };
 
 use super::overload;
+use super::tls::Nameless;
 use super::{Purpose, balance};
 use crate::Ground;
 use crate::discovery::Instance;
@@ -254,18 +255,6 @@ impl Plan {
                 )
                 .hint("use `protocol: http` or `https`, or let the service read `X-Forwarded-For`");
         }
-        let is_unix = |e: &Spanned<WrittenEndpoint>| matches!(e.address, Place::Unix(_));
-        if let Some(endpoint) = self.written.endpoints.iter().find(|e| is_unix(e))
-            && (self.written.protocol.is_tls() || introduction.is_some())
-        {
-            problems
-                .error(
-                    endpoint.span,
-                    path.clone(),
-                    "over a Unix socket neither TLS nor the PROXY protocol is spoken",
-                )
-                .hint("use `protocol: http` or `h2c`");
-        }
         introduction
     }
 
@@ -278,6 +267,17 @@ impl Plan {
         problems: &mut Problems,
     ) {
         let ground = ways.ground;
+        let Some(way) = ways.of(self.written.protocol, problems) else { return };
+        let tls = match way.tls(&endpoint.address) {
+            Ok(tls) => tls,
+            Err(nameless) => {
+                let (path, authority) = (self.path().key("tls").key("name"), &endpoint.address);
+                problems
+                    .error(endpoint.span, path, format!("`{authority}`: {nameless}"))
+                    .hint(Nameless::HINT);
+                return;
+            }
+        };
         let addresses = match (&endpoint.address, purpose) {
             (Place::Unix(path), _) => Ok(vec![EndpointAddress::Unix(ground.files.resolve(path).into())]),
             (Place::Net(address), Purpose::Check) => {
@@ -289,10 +289,10 @@ impl Plan {
         };
         match addresses {
             Ok(addresses) => {
-                let Some(way) = ways.of(self.written.protocol, problems) else { return };
                 let WrittenEndpoint { weight, priority, zone, .. } = &endpoint.value;
                 let rank = Rank { weight: *weight, priority: *priority, zone: zone.as_deref() };
-                to.extend(addresses.into_iter().map(|a| way.endpoint(&endpoint.address, a, rank)));
+                let one = |a| way.endpoint(&endpoint.address, a, rank, tls.clone());
+                to.extend(addresses.into_iter().map(one));
             }
             // A name that does not resolve now may do so later; the others serve meanwhile.
             Err(e) => {
@@ -313,19 +313,24 @@ impl Plan {
         let ground = ways.ground;
         let protocol = instance.protocol.unwrap_or(self.written.protocol);
         let rank = Rank { weight: instance.weight, priority: 0, zone: instance.zone.as_deref() };
-        match &instance.address {
-            Place::Unix(_) if protocol.is_tls() || ways.introduction.is_some() => {}
+        let (known_as, addresses) = match &instance.address {
             Place::Unix(path) => {
-                let address = EndpointAddress::Unix(ground.files.resolve(path).into());
-                let Some(way) = ways.of(protocol, problems) else { return };
-                to.push(way.endpoint(&instance.address, address, rank));
+                (instance.address.clone(), vec![EndpointAddress::Unix(ground.files.resolve(path).into())])
             }
             Place::Net(address) => {
-                let Some(way) = ways.of(protocol, problems) else { return };
                 let host = instance.host.clone().unwrap_or_else(|| address.host.clone());
-                let known_as = Place::Net(Address { host, port: address.port });
                 let addresses = ground.names.known(address).into_iter().map(EndpointAddress::Tcp);
-                to.extend(addresses.map(|a| way.endpoint(&known_as, a, rank)));
+                (Place::Net(Address { host, port: address.port }), addresses.collect())
+            }
+        };
+        let Some(way) = ways.of(protocol, problems) else { return };
+        match way.tls(&known_as) {
+            Ok(tls) => {
+                to.extend(addresses.into_iter().map(|a| way.endpoint(&known_as, a, rank, tls.clone())));
+            }
+            Err(nameless) => {
+                let (service, hint) = (&self.name, Nameless::HINT);
+                tracing::warn!(%service, "`{known_as}` is left out: {nameless}; {hint}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! TLS: certificates, keys and authorities from files, and the policies made of them.
 
 mod about;
+mod chain;
 mod files;
 mod host;
 mod listener;
@@ -12,13 +13,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use menshen_config::document::TlsVersion;
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::TrustAnchor;
+use rustls::{RootCertStore, SupportedProtocolVersion};
 
 pub(super) use files::Files;
 pub(super) use listener::compile as listener;
-pub(super) use service::Identity;
 pub(crate) use service::system_roots;
+pub(super) use service::{Identity, Nameless};
 
 /// The one provider of cryptography, with post-quantum key exchange preferred.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
@@ -34,6 +36,15 @@ fn versions(minimum: TlsVersion) -> &'static [&'static SupportedProtocolVersion]
         TlsVersion::V12 => rustls::ALL_VERSIONS,
         TlsVersion::V13 => &ONLY_13,
     }
+}
+
+/// All that is believed of authorities: their names, keys and for which names they may speak.
+fn anchors(roots: &RootCertStore) -> Vec<(Vec<u8>, Vec<u8>, Option<Vec<u8>>)> {
+    let anchor = |a: &TrustAnchor<'_>| {
+        let constraints = a.name_constraints.as_ref().map(|c| c.to_vec());
+        (a.subject.to_vec(), a.subject_public_key_info.to_vec(), constraints)
+    };
+    roots.roots.iter().map(anchor).collect()
 }
 
 /// A number that is the same for the same content.

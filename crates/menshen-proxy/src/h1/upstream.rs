@@ -18,7 +18,7 @@ use crate::snapshot::Route;
 use crate::stream::Stream;
 use crate::turns::Place;
 use crate::wait::{Wait, Watch};
-use crate::{Exchange, Failure};
+use crate::{Exchange, Failure, tls};
 
 /// Limits of response heads: services are trusted more than clients, but not without end.
 const RESPONSE_HEAD: HeadLimits = HeadLimits { head: 64 * 1024, fields: 200, target: 0 };
@@ -185,6 +185,10 @@ impl H1Call {
                 }
             }
             match self.poll_read(cx) {
+                Poll::Ready(Err(error)) if tls::is_distrust(&error) => {
+                    tls::tell(&self.under_way.endpoint, &error);
+                    return Poll::Ready(Err(Failure::ServiceTlsFailed));
+                }
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(self.broken())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => break,

@@ -173,7 +173,7 @@ impl Driver<'_> {
             }
             let has_read = match self.poll_read(cx) {
                 Poll::Ready(Ok(has_read)) => has_read,
-                Poll::Ready(Err(Gone)) => return Poll::Ready(()),
+                Poll::Ready(Err(Gone(_))) => return Poll::Ready(()),
                 Poll::Pending => false,
             };
             if has_read {

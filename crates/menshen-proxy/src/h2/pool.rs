@@ -14,12 +14,13 @@ use tokio::sync::Notify;
 
 use super::link::Link;
 use super::response_reader::{self, PendingResponse, ResponseReader};
-use super::socket::Socket;
+use super::socket::{Gone, Socket};
 use crate::buffer::{Buffer, Size};
 use crate::endpoint::Endpoint;
 use crate::service::Service;
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::tls;
 use crate::worker::Worker;
 
 /// Requests on one connection, where the service allows more.
@@ -296,7 +297,12 @@ impl Driver {
                     self.is_heard = true;
                     continue;
                 }
-                Poll::Ready(Err(_)) => return Poll::Ready("it was closed"),
+                Poll::Ready(Err(Gone(why))) => {
+                    if let Some(error) = why.filter(tls::is_distrust) {
+                        tls::tell(&open.endpoint, &error);
+                    }
+                    return Poll::Ready("it was closed");
+                }
                 Poll::Pending => {}
             }
             if open.streams.get() == 0 && is_written {

@@ -1,5 +1,6 @@
 //! The socket of an HTTP/2 connection, with what is on its way in and out.
 
+use std::io;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -15,8 +16,9 @@ use crate::worker::Worker;
 /// Bytes that are read before other connections have their turn. Frames cost more than the bytes that they are.
 const TURN: usize = 64 * 1024;
 
-/// The peer is gone.
-pub(super) struct Gone;
+/// The peer is gone, with what was said about it last.
+#[derive(Default)]
+pub(super) struct Gone(pub(super) Option<io::Error>);
 
 /// What came of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +60,13 @@ impl Socket {
             }
             match self.out.poll_write(cx, &mut self.stream, &[]) {
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Err(Gone),
+                Poll::Ready(Err(error)) => return Err(Gone(Some(error))),
                 Poll::Pending => return Ok(false),
             }
         }
         match self.stream.poll_flush(cx) {
             Poll::Ready(Ok(())) => Ok(true),
-            Poll::Ready(Err(_)) => Err(Gone),
+            Poll::Ready(Err(error)) => Err(Gone(Some(error))),
             Poll::Pending => Ok(false),
         }
     }
@@ -97,7 +99,8 @@ impl Socket {
             }
             match self.stream.poll_read(cx, &worker.buffers, &mut self.read) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Gone)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Gone::default())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Gone(Some(error)))),
                 Poll::Ready(Ok(n)) => self.taken += n,
             }
         }

@@ -111,7 +111,11 @@ impl Folder {
     }
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        std::fs::write(self.path().join(name), text).unwrap();
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        if name.ends_with(".key") {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+        }
     }
 
     pub fn read(&self, name: &str) -> String {

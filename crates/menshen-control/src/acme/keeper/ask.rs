@@ -10,7 +10,7 @@ use super::Keeper;
 use crate::acme::certificate::Certificate;
 use crate::acme::plan::{Names, Plan};
 use crate::acme::reason::{NoCertificate, explain};
-use crate::acme::renewal::Window;
+use crate::acme::renewal::{self, Window};
 use crate::expiry::now;
 use crate::store::Store;
 
@@ -19,15 +19,22 @@ const AGAIN: RangeInclusive<u64> = 60..=24 * 3600;
 /// And if it says nothing.
 const OTHERWISE: u64 = 6 * 3600;
 
+/// A moment that is to be waited for; one that is very far ahead was set by a clock that has been set back since.
+fn is_ahead(at: UnixSeconds) -> bool {
+    at > now() && renewal::still_meant(at, now())
+}
+
 impl Keeper {
-    /// Asks the authority when it would like a renewal, if it is time for that.
-    pub(super) async fn ask_when(&mut self, plan: &Plan, store: &Arc<dyn Store>, names: &Names) {
-        let Some(certificate) = self.acme().shelf.exact(&plan.directory, names) else { return };
-        if plan.renew.is_some() || self.windows.get(names).is_some_and(|(_, again)| *again > now()) {
-            return;
+    /// Asks the authority when it would like a renewal, if it is time for that. False if it does not say.
+    pub(super) async fn ask_when(&mut self, plan: &Plan, store: &Arc<dyn Store>, names: &Names) -> bool {
+        let Some(certificate) = self.acme().shelf.exact(&plan.directory, names) else { return true };
+        if plan.renew.is_some() || self.windows.get(names).is_some_and(|(_, again)| is_ahead(*again)) {
+            return true;
         }
         let before = self.windows.get(names).and_then(|(window, _)| *window);
-        let (window, again) = match self.ask(plan, store, &certificate).await {
+        let answer = self.ask(plan, store, &certificate).await;
+        let is_heard = answer.is_ok();
+        let (window, again) = match answer {
             Ok((window, wait)) => (window, wait.clamp(*AGAIN.start(), *AGAIN.end())),
             Err(why) => {
                 tracing::debug!("acme: {names}: the authority does not say when to renew: {why}");
@@ -36,6 +43,7 @@ impl Keeper {
         };
         let again = now() + UnixSeconds::try_from(again).unwrap_or(3600);
         self.windows.insert(names.clone(), (window, again));
+        is_heard
     }
 
     async fn ask(

@@ -37,8 +37,8 @@ fn node(store: &Arc<dyn Store>) -> (Keeper, mpsc::Receiver<Change>) {
 
 fn round(keeper: &mut Keeper, plan: &Arc<Plan>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (_sender, mut plans) = watch::channel(None);
-    runtime.block_on(keeper.round(plan, &mut plans));
+    let (_sender, plans) = watch::channel(None);
+    runtime.block_on(keeper.round(plan, &plans));
 }
 
 fn lease_of(holder: &str) -> Lease {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use menshen_config::document::{Place, Protocol};
 use menshen_config::{Path, Problems};
+use menshen_proxy::tls::ServiceTls;
 use menshen_proxy::{Endpoint, EndpointAddress, HttpVersion, proxy_protocol};
 
 use super::Plan;
 use crate::Ground;
-use crate::compile::tls::Identity;
+use crate::compile::tls::{Identity, Nameless};
 use crate::ground::EndpointKey;
 
 pub(super) fn version(protocol: Protocol) -> HttpVersion {
@@ -85,8 +86,23 @@ impl Ways<'_> {
 }
 
 impl Way<'_> {
-    /// The endpoint that is known as `place` and connected to at `address`.
-    pub(super) fn endpoint(&self, place: &Place, address: EndpointAddress, rank: Rank<'_>) -> Arc<Endpoint> {
+    /// How TLS is spoken with what is known as `place`, if it is.
+    ///
+    /// # Errors
+    /// It is, and there is no name to verify it for.
+    pub(super) fn tls(&self, place: &Place) -> Result<Option<ServiceTls>, Nameless> {
+        self.identity.map(|i| i.at(place)).transpose()
+    }
+
+    /// The endpoint that is known as `place`, connected to at `address`, and spoken to with this TLS, which is of the
+    /// same place.
+    pub(super) fn endpoint(
+        &self,
+        place: &Place,
+        address: EndpointAddress,
+        rank: Rank<'_>,
+        tls: Option<ServiceTls>,
+    ) -> Arc<Endpoint> {
         let key = EndpointKey {
             service: self.plan.name.clone(),
             authority: place.to_string().into(),
@@ -98,6 +114,6 @@ impl Way<'_> {
             introduction: self.introduction,
             tls: self.identity.map(|i| i.fingerprint),
         };
-        self.ground.endpoint(key, self.identity.and_then(|i| i.at(place)))
+        self.ground.endpoint(key, tls)
     }
 }

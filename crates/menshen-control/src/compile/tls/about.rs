@@ -21,6 +21,19 @@ pub(super) struct About {
 }
 
 impl Files<'_> {
+    /// The statement of an authority in a file.
+    pub(super) fn staple(&mut self, file: &Spanned<FilePath>, path: &Path) -> Option<Vec<u8>> {
+        let bytes = self.read(file, path)?;
+        if is_ocsp_response(&bytes) {
+            return Some(bytes);
+        }
+        let message = format!("{}: this is no OCSP response in DER that says anything", file.value);
+        self.problems
+            .error(file.span, path.clone(), message)
+            .hint("`openssl ocsp -issuer CA.pem -cert WEB.pem -url … -respout web.ocsp` gets one");
+        None
+    }
+
     /// What the certificate in this file says of itself. Tells when it is not valid now, or not much longer.
     pub(super) fn about(
         &mut self,
@@ -57,6 +70,20 @@ impl Files<'_> {
         });
         Some(About { names: names.collect(), begins: begins.timestamp(), expires: ends.timestamp() })
     }
+}
+
+/// What OCSP responses begin with that say something: a SEQUENCE, and in it `successful` (RFC 6960 §4.2.1).
+fn is_ocsp_response(bytes: &[u8]) -> bool {
+    const SUCCESSFUL: &[u8] = &[0x0a, 1, 0];
+    let content = match bytes {
+        [0x30, short, rest @ ..] if *short < 0x80 => (usize::from(*short) == rest.len()).then_some(rest),
+        [0x30, 0x81, a, rest @ ..] => (usize::from(*a) == rest.len()).then_some(rest),
+        [0x30, 0x82, a, b, rest @ ..] => {
+            (usize::from(u16::from_be_bytes([*a, *b])) == rest.len()).then_some(rest)
+        }
+        _ => None,
+    };
+    content.is_some_and(|c| c.starts_with(SUCCESSFUL))
 }
 
 fn ip(bytes: &[u8]) -> Option<std::net::IpAddr> {

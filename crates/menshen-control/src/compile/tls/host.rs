@@ -17,9 +17,10 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::files::Files;
 use super::revocation::Lists;
-use super::{fingerprint, provider, versions};
+use super::{anchors, fingerprint, provider, versions};
 use crate::Ground;
 use crate::acme::Names;
+use crate::tickets::Tickets;
 
 /// A certificate of a listener as it is written.
 pub(super) struct Host<'a> {
@@ -94,7 +95,7 @@ impl Host<'_> {
         let about = files.about(chain, &self.path.key("chain"), key.end_entity_cert().ok()?)?;
         let names = self.names(chain, files, about.names)?;
         if let Some(ocsp) = &self.certificate.value.ocsp {
-            key.ocsp = Some(files.read(ocsp, &self.path.key("ocsp"))?);
+            key.ocsp = Some(files.staple(ocsp, &self.path.key("ocsp"))?);
         }
         Some(Shown { key, names, soon: Vec::new(), life: (about.begins, about.expires) })
     }
@@ -133,7 +134,26 @@ impl Host<'_> {
                 good = false;
             }
         }
+        self.note_other_names(names, files, &in_certificate);
         good.then(|| names.iter().map(|n| n.value.to_string()).collect())
+    }
+
+    /// Tells of names that the certificate will not be believed for.
+    fn note_other_names(
+        &self,
+        names: &[Spanned<Box<str>>],
+        files: &mut Files<'_>,
+        in_certificate: &[String],
+    ) {
+        let mut own = ServerNames::default();
+        for name in in_certificate {
+            let _ = own.add(name, ());
+        }
+        for (i, name) in names.iter().enumerate().filter(|(_, n)| !is_for(&own, &n.value)) {
+            let message = format!("the certificate is not for `{}`", name.value);
+            let path = self.path.key("names").index(i);
+            files.problems.warning(name.span, path, message).hint("clients that verify will refuse it");
+        }
     }
 
     fn config(
@@ -146,15 +166,15 @@ impl Host<'_> {
         let minimum: TlsVersion = self.written.minimum;
         let builder =
             ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions(minimum)).ok()?;
-        let builder = match verifier {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
+        let (builder, new): (_, fn() -> _) = match verifier {
+            Some(verifier) => (builder.with_client_cert_verifier(verifier), Tickets::with_certificates),
+            None => (builder.with_no_client_auth(), Tickets::new),
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         // Tickets carry sessions over workers and reloads; each policy has keys of its own, so that a ticket of one is
         // nothing under another.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        if let Ok(tickets) = ground.tickets.try_get(policy, |_| true, crate::ground::Tickets::new) {
+        if let Ok(tickets) = ground.tickets.try_get(policy, |_| true, new) {
             config.ticketer = tickets.keys();
         }
         let protocols =
@@ -170,6 +190,12 @@ impl Host<'_> {
     }
 }
 
+/// True when a certificate with these names is for this name or wildcard.
+fn is_for(own: &ServerNames<()>, name: &str) -> bool {
+    // A wildcard stands for any label, so for this one.
+    own.get(&name.replacen('*', "any", 1)).is_some()
+}
+
 /// Who verifies the certificates of clients, and a number that is the same for the same rules.
 fn verifier(
     clients: &ClientCertificates,
@@ -177,9 +203,9 @@ fn verifier(
     files: &mut Files<'_>,
 ) -> Option<(Arc<dyn ClientCertVerifier>, u64)> {
     let roots: RootCertStore = files.authorities(&clients.ca, &path.key("ca"))?;
-    let subjects: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
+    let believed = anchors(&roots);
     let Lists { lists, revoked } = files.revocation_lists(&clients.crl, &path.key("crl"))?;
-    let print = fingerprint((subjects, clients.need, revoked, clients.unlisted));
+    let print = fingerprint((believed, clients.need, revoked, clients.unlisted));
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let builder = match clients.need {
         Need::Required => builder,

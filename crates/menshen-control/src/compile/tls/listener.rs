@@ -24,6 +24,10 @@ pub(in crate::compile) fn compile(
     if written.certificates.is_empty() && written.passthrough.is_empty() {
         return no_certificate(listener.at, &path, problems);
     }
+    let protocols = path.key("protocols");
+    if written.protocols.as_ref().is_some_and(Vec::is_empty) && !is_told(&protocols, problems) {
+        problems.error(listener.at, protocols, "no protocol").hint("write `[h2, http/1.1]` or one of them");
+    }
     let mut tls = ServerTls::default();
     // They were named one by one; certificates may be for them too.
     let mut whole = passthrough::add(written, listener, &path, place, &mut tls, problems);
@@ -62,10 +66,20 @@ pub(in crate::compile) fn compile(
 }
 
 fn no_certificate<T>(at: Span, path: &Path, problems: &mut Problems) -> Option<T> {
+    let path = path.key("certificates");
+    if is_told(&path, problems) {
+        return None;
+    }
     problems
-        .error(at, path.key("certificates"), "no certificate")
+        .error(at, path, "no certificate")
         .hint("name at least one, as in `certificates: [{ chain: web.pem, key: web.key }]` or `certificates: [{ acme: www.example.com }]`");
     None
+}
+
+/// What is written and wrong is left out of the document, and is told already.
+fn is_told(path: &Path, problems: &Problems) -> bool {
+    let path = path.to_string();
+    problems.iter().any(|p| p.path.starts_with(&path))
 }
 
 /// Adds the names of a certificate.

@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::{self, PemObject};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
-use super::files::Files;
+use super::files::{Files, broken};
 use super::fingerprint;
 
 /// The lists that a verifier looks into.
@@ -63,7 +63,7 @@ impl Files<'_> {
         let why = match found {
             Ok(lists) if !lists.is_empty() => return Some(lists),
             Ok(_) => "there is no revocation list in it".to_owned(),
-            Err(error) => format!("broken PEM: {error}"),
+            Err(error) => broken(&error),
         };
         let problem = self.problems.error(file.span, path.clone(), format!("{}: {why}", file.value));
         problem.hint(

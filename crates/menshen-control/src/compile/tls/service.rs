@@ -1,5 +1,6 @@
 //! TLS with services: whom to believe, and who we are.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use menshen_config::document::{Place, ServiceTls as Written, Unlisted};
@@ -12,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::files::Files;
 use super::revocation::Lists;
-use super::{fingerprint, provider, versions};
+use super::{anchors, fingerprint, provider, versions};
 use crate::Ground;
 
 /// How all endpoints of a service are spoken to over TLS.
@@ -53,13 +54,19 @@ impl Identity {
         };
         let own = match &written.certificate {
             None => None,
-            Some(own) => Some(files.certified_key(&own.chain, &own.key, &path.key("certificate"))?),
+            Some(own) => {
+                let path = path.key("certificate");
+                let key = files.certified_key(&own.chain, &own.key, &path)?;
+                files.about(&own.chain, &path.key("chain"), key.end_entity_cert().ok()?)?;
+                Some(key)
+            }
         };
         let Lists { lists, .. } = files.revocation_lists(&written.crl, &path.key("crl"))?;
         // A list that was only renewed counts too: what is kept under this number has it inside.
         let revocation = (lists.iter().map(|l| l.to_vec()).collect::<Vec<_>>(), written.unlisted);
-        let believed: Vec<Vec<u8>> = roots.roots.iter().map(|r| r.subject_public_key_info.to_vec()).collect();
-        let shown: Option<Vec<u8>> = own.as_ref().and_then(|k| k.end_entity_cert().ok()).map(|c| c.to_vec());
+        let believed = anchors(&roots);
+        // All of the chain: an intermediate may have been missing.
+        let shown = own.as_ref().map(|k| k.cert.iter().map(|c| c.to_vec()).collect::<Vec<_>>());
         let fingerprint = fingerprint((
             believed,
             shown,
@@ -94,10 +101,32 @@ impl Identity {
     }
 
     /// For one endpoint: without a name in the document, its host must be in its certificate.
-    pub(in crate::compile) fn at(&self, place: &Place) -> Option<ServiceTls> {
-        let Place::Net(address) = place else { return None };
-        let name = self.name.clone().or_else(|| server_name(&address.host))?;
-        Some(ServiceTls { config: self.config.clone(), name })
+    ///
+    /// # Errors
+    /// There is no name that its certificate could be verified for. Then it must not be asked at all.
+    pub(in crate::compile) fn at(&self, place: &Place) -> Result<ServiceTls, Nameless> {
+        let of_host = || match place {
+            Place::Net(address) => server_name(&address.host),
+            Place::Unix(_) => None,
+        };
+        let name = self.name.clone().or_else(of_host).ok_or(Nameless)?;
+        Ok(ServiceTls { config: self.config.clone(), name })
+    }
+}
+
+/// There is no name that an endpoint's certificate could be verified for.
+#[derive(Debug)]
+pub(in crate::compile) struct Nameless;
+
+impl Nameless {
+    /// What to do.
+    pub(in crate::compile) const HINT: &str =
+        "say which name is in the certificate, as in `tls: { name: users.internal }`";
+}
+
+impl fmt::Display for Nameless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no name that the certificate could be verified for")
     }
 }
 
@@ -122,12 +151,7 @@ fn server_name(text: &str) -> Option<ServerName<'static>> {
 
 /// The authorities of the system, read once.
 pub(crate) fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Option<Arc<RootCertStore>> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
+    let roots = system_authorities();
     if roots.is_empty() {
         problems
             .error(at, path.clone(), "this system has no certificates of authorities")
@@ -135,4 +159,13 @@ pub(crate) fn system_roots(at: Span, path: &Path, problems: &mut Problems) -> Op
         return None;
     }
     Some(roots.clone())
+}
+
+pub(super) fn system_authorities() -> &'static Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    })
 }
