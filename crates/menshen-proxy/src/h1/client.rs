@@ -334,7 +334,7 @@ impl Downstream for H1Client<'_> {
             && let Some(call) = answer.call.take()
         {
             let result = self.tunnel(exchange, &answer.reply, call).await;
-            self.then = Then::Drop;
+            self.then = if result.is_ok() { Then::Close } else { Then::Drop };
             return self.finished(exchange, answer.reply, result);
         }
         if answer.reply.failure().is_some_and(Failure::leaves_nobody) {
