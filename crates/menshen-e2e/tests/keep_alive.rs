@@ -218,3 +218,20 @@ fn a_service_that_writes_its_head_and_then_its_content_is_not_waited_for() {
     let took = started.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?} for what would take 4 s if each was held back");
 }
+
+#[test]
+fn a_client_that_writes_its_head_and_then_its_content_is_not_waited_for() {
+    let origin = Origin::echo();
+    let gateway = TestGateway::in_front_of(&origin);
+    // Not `Client`, which would turn off what is looked for here.
+    let stream = std::net::TcpStream::connect(gateway.address()).expect("the gateway listens");
+    let mut answers = BufReader::new(&stream).lines();
+    let started = Instant::now();
+    for _ in 0..100 {
+        (&stream).write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n").expect("a head");
+        (&stream).write_all(b"hello\n").expect("content");
+        assert!(answers.any(|line| line.is_ok_and(|line| line == "hello")));
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?} for what would take 4 s if each was held back");
+}

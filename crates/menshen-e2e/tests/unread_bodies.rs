@@ -1,5 +1,7 @@
 //! Bodies that nobody read (dangers 3): whoever answers early, the body never becomes a request.
 
+use std::time::{Duration, Instant};
+
 use menshen_e2e::{Broken, Client, Origin, TestGateway, eventually, reply};
 
 const SMUGGLED: &str = "GET /pub/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -95,6 +97,21 @@ fn the_answer_is_readable_although_the_client_is_still_sending() {
         .send(&body);
     assert_eq!(client.response().status, 401);
     client.expect_end();
+}
+
+#[test]
+fn who_sends_more_than_is_thrown_away_has_time_to_look_for_the_answer() {
+    let (_origin, gateway) = own_answers();
+    let mut client = Client::of(&gateway);
+    client.send("POST /fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    let mut sender = client.wire().clone_sender();
+    let started = Instant::now();
+    let sending = std::thread::spawn(move || while sender.send(vec![b'x'; 64 * 1024]) {});
+    assert_eq!(client.response().status, 401);
+    sending.join().expect("a reset ends the sending");
+    let took = started.elapsed();
+    assert!(took > Duration::from_millis(900), "reset after {took:?}");
+    assert!(took < Duration::from_secs(5), "reset after {took:?}");
 }
 
 #[test]

@@ -184,6 +184,23 @@ fn a_request_with_content_asks_for_no_upgrade() {
 }
 
 #[test]
+fn a_length_of_nothing_is_no_content() {
+    let origin = Origin::scripted(|c| {
+        c.head();
+        c.send(SWITCHING);
+        let early = c.wire().take(5).unwrap();
+        c.send(early);
+    });
+    let gateway = TestGateway::start(ROUTES, &[&origin]);
+    let mut client = Client::of(&gateway);
+    // As the WebSocket client of Java's own library asks.
+    client.send(get("/pub/x", &format!("{WEBSOCKET}Content-Length: 0\r\n")));
+    assert_eq!(client.response().status, 101);
+    client.send("hello");
+    assert_eq!(client.rest(), Ok(b"hello".to_vec()));
+}
+
+#[test]
 fn connect_opens_no_tunnel() {
     let origin = Origin::echo();
     let gateway = TestGateway::start(ROUTES, &[&origin]);

@@ -182,3 +182,48 @@ fn a_service_that_refuses_the_upgrade_answers_as_to_any_request() {
     assert!(refused.contains("connect-not-offered"), "{refused}");
     assert_eq!(origin.requests().len(), 1);
 }
+
+/// A Close frame with the code 1009, "message too big".
+const TOO_BIG: [u8; 4] = [0x88, 0x02, 0x03, 0xf1];
+
+/// A service that has read enough: it says why and closes, although more is on its way to it.
+fn impatient() -> Origin {
+    Origin::scripted(|c| {
+        c.head();
+        c.send(SWITCHING);
+        let _ = c.wire().take(1);
+        c.send(TOO_BIG);
+    })
+}
+
+#[test]
+fn why_a_service_takes_no_more_arrives_although_the_client_is_still_sending() {
+    let origin = impatient();
+    let gateway = TestGateway::in_front_of(&origin);
+    for _ in 0..20 {
+        let mut client = Client::of(&gateway);
+        client.send(ASK);
+        assert_eq!(client.head().unwrap().status, 101);
+        let mut sender = client.wire().clone_sender();
+        let sending = std::thread::spawn(move || while sender.send(vec![0; 64 * 1024]) {});
+        assert_eq!(client.wire().take(4).unwrap(), TOO_BIG);
+        client.half_close();
+        sending.join().unwrap();
+    }
+}
+
+#[test]
+fn over_http2_it_arrives_too_even_if_it_has_to_wait_for_a_window() {
+    let origin = impatient();
+    let gateway = TestGateway::in_front_of(&origin);
+    let mut h2 = H2::connect(gateway.address(), &[(WINDOW, 0)]);
+    connect(&mut h2, 1, "websocket");
+    h2.frame(kind::DATA, 0, 1, [0; 100]);
+    eventually("the service has gone", || origin.connections() == 1 && origin.open_connections() == 0);
+    for _ in 0..3 {
+        h2.frame(kind::DATA, 0, 1, [0; 100]).expect_alive();
+    }
+    h2.window(1, 4);
+    assert_eq!(data(&mut h2, 1), TOO_BIG);
+    h2.until("the end", |f| f.stream == 1 && f.flags & END != 0);
+}

@@ -94,7 +94,8 @@ fn may_upgrade(request: &RequestHead) -> bool {
         .fields
         .members(FieldName::UPGRADE)
         .any(|m| m.get(..2).is_some_and(|p| p.eq_ignore_ascii_case(b"h2")));
-    request.framing == RequestFraming::None && !to_http2
+    // A length of nothing is no content: Java's WebSocket clients send it.
+    matches!(request.framing, RequestFraming::None | RequestFraming::Length(0)) && !to_http2
 }
 
 /// Drops the fields that Connection names, except those that must not be taken away.

@@ -61,6 +61,8 @@ pub(crate) struct H1Client<'a> {
     keep_alive: bool,
     expects_continue: bool,
     has_content: bool,
+    /// The client knows that its head is here.
+    is_acknowledged: bool,
     then: Then,
     received: u64,
     limit: u64,
@@ -95,6 +97,7 @@ impl<'a> H1Client<'a> {
             keep_alive: request.keep_alive && !is_last,
             expects_continue: request.expects_continue,
             has_content: request.framing != RequestFraming::None,
+            is_acknowledged: false,
             then: Then::Close,
             received: 0,
             limit: u64::MAX,
@@ -286,7 +289,12 @@ impl Downstream for H1Client<'_> {
                 self.worker.buffers.widen(self.buffer);
             }
             ready!(self.worker.turns.poll(cx, &mut self.place, &self.worker.buffers, self.buffer));
-            match ready!(self.stream.poll_read(cx, &self.worker.buffers, self.buffer)) {
+            let read = self.stream.poll_read(cx, &self.worker.buffers, self.buffer);
+            if read.is_pending() && !std::mem::replace(&mut self.is_acknowledged, true) {
+                // A client that writes its content apart may be holding it back until then, as services do (`h1/upstream.rs`).
+                self.stream.acknowledge_at_once();
+            }
+            match ready!(read) {
                 Ok(0) | Err(_) => {
                     self.keep_alive = false;
                     return Poll::Ready(Err(Failure::ClientGone));
@@ -361,7 +369,7 @@ impl Downstream for H1Client<'_> {
             && let Some(call) = answer.call.take()
         {
             let result = self.tunnel(exchange, &answer.reply, call).await;
-            self.then = Then::Drop;
+            self.then = if result.is_ok() { Then::Close } else { Then::Drop };
             return self.finished(exchange, answer.reply, result);
         }
         if answer.reply.failure().is_some_and(Failure::leaves_nobody) {

@@ -268,7 +268,9 @@ impl Connection {
         }
     }
 
-    /// Ends our side and reads what the client still sends, so that no reset destroys the answer (RFC 9112 §9.6).
+    /// Ends our side and reads what the client still sends, so that no reset destroys the answer (RFC 9112 §9.6). Who
+    /// sends more than that is held up by its window for the rest of the time, because programs that see a reset while
+    /// they write give up without looking for an answer (Go's net/http).
     async fn close(&mut self, worker: &Worker) {
         const LINGER: Duration = Duration::from_secs(1);
         const MOST: usize = 256 * 1024;
@@ -286,10 +288,10 @@ impl Connection {
                         seen += n;
                         buffer.consume(n);
                     }
-                    Poll::Pending => return self.deadline.poll(cx),
+                    Poll::Pending => break,
                 }
             }
-            Poll::Ready(())
+            self.deadline.poll(cx)
         })
         .await;
         worker.buffers.give(buffer);

@@ -19,6 +19,13 @@ struct Direction {
     state: State,
 }
 
+/// What a direction could not go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Reading,
+    Writing,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -39,32 +46,37 @@ impl Direction {
         from: &mut Stream,
         to: &mut Stream,
         mut passed: impl FnMut(&[u8]),
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), Broken>> {
         let before = self.moved;
         loop {
+            if self.state == State::Ended {
+                return Poll::Ready(Ok(()));
+            }
             while !self.buffer.is_empty() {
-                let n = ready!(to.poll_write(cx, self.buffer.data()))?;
+                let n = ready!(to.poll_write(cx, self.buffer.data())).map_err(|_| Broken::Writing)?;
                 passed(self.buffer.data().get(..n).unwrap_or_default());
                 self.buffer.consume(n);
                 self.moved += n as u64;
             }
-            ready!(to.poll_flush(cx))?;
+            ready!(to.poll_flush(cx)).map_err(|_| Broken::Writing)?;
             if self.moved - before > turns::TURN as u64 {
                 turns::after_all_others(cx);
                 return Poll::Pending;
             }
-            match self.state {
-                State::Ended => return Poll::Ready(Ok(())),
-                State::Ending => {
-                    ready!(to.poll_shutdown(cx))?;
-                    self.state = State::Ended;
-                }
-                State::Open if ready!(from.poll_read(cx, buffers, &mut self.buffer))? == 0 => {
-                    self.state = State::Ending
-                }
-                State::Open => {}
+            if self.state == State::Ending {
+                ready!(to.poll_shutdown(cx)).map_err(|_| Broken::Writing)?;
+                self.state = State::Ended;
+            } else if ready!(from.poll_read(cx, buffers, &mut self.buffer)).map_err(|_| Broken::Reading)? == 0
+            {
+                self.state = State::Ending;
             }
         }
+    }
+
+    /// Nobody takes this direction any more.
+    fn give_up(&mut self) {
+        self.buffer.consume(self.buffer.len());
+        self.state = State::Ended;
     }
 }
 
@@ -124,7 +136,12 @@ pub(crate) async fn run(
     let mut farewell = Farewell { frames: Frames::default(), written: None };
     let mut last = u64::MAX;
     poll_fn(|cx| {
-        let upward = up.poll(cx, &worker.buffers, client, service, |_| {});
+        let mut upward = up.poll(cx, &worker.buffers, client, service, |_| {});
+        if upward == Poll::Ready(Err(Broken::Writing)) {
+            // Its last words, such as why it takes no more, may still be on their way.
+            up.give_up();
+            upward = Poll::Ready(Ok(()));
+        }
         let downward = if farewell.has_begun() {
             Poll::Pending
         } else {

@@ -23,20 +23,29 @@ struct Up<'a> {
     side: Side<'a>,
     at_hand: AtHand,
     ended: bool,
+    /// The service takes no more; what it has said before may still be on its way.
+    refused: bool,
     moved: u64,
 }
 
 impl Up<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, service: &mut Stream) -> Poll<Result<(), Broken>> {
         loop {
-            while !self.at_hand.is_empty() {
-                let n = ready!(service.poll_write(cx, self.at_hand.content())).map_err(|_| Broken)?;
+            while !self.at_hand.is_empty() && !self.refused {
+                let Ok(n) = ready!(service.poll_write(cx, self.at_hand.content())) else {
+                    self.refused = true;
+                    break;
+                };
                 self.moved += n as u64;
                 self.side.link.used(self.side.id, self.at_hand.take(n));
             }
-            ready!(service.poll_flush(cx)).map_err(|_| Broken)?;
+            if self.refused || ready!(service.poll_flush(cx)).is_err() {
+                self.refused = true;
+                return Poll::Ready(Ok(()));
+            }
             if self.ended {
-                return service.poll_shutdown(cx).map_err(|_| Broken);
+                self.refused = ready!(service.poll_shutdown(cx)).is_err();
+                return Poll::Ready(Ok(()));
             }
             match ready!(self.side.poll_fill(cx, &mut self.at_hand)) {
                 Some(true) => {}
@@ -120,13 +129,16 @@ pub(super) async fn run(
     service: (&mut Stream, Buffer),
 ) -> Carried {
     let (service, from_service) = service;
-    let mut up = Up { side: client, at_hand: AtHand::default(), ended: false, moved: 0 };
+    let mut up = Up { side: client, at_hand: AtHand::default(), ended: false, refused: false, moved: 0 };
     let mut down =
         Down { side: client, buffer: from_service, frames: Frames::default(), moved: 0, goodbye: None };
     let mut last = u64::MAX;
     poll_fn(|cx| {
         let upward = up.poll(cx, service);
         let downward = if down.goodbye.is_some() { Poll::Pending } else { down.poll(cx, worker, service) };
+        if up.refused && matches!(downward, Poll::Ready(Err(_))) {
+            client.send(b"", End::Now);
+        }
         if matches!(upward, Poll::Ready(Err(_))) || downward.is_ready() || worker.must_stop_now() {
             return Poll::Ready(());
         }
