@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::real::{free, program, skip};
+use crate::real::{free, listens, program, skip};
 use crate::{Client, Response, eventually};
 
 /// What may ask for anything.
@@ -43,7 +43,7 @@ impl ConsulServer {
     }
 
     fn has_leader(&self) -> bool {
-        std::net::TcpStream::connect(self.address).is_ok()
+        listens(self.address)
             && self.ask("GET", "status/leader", "").text().len() > 2
             // The token is good somewhat later.
             && self.ask("GET", "catalog/services", "").status == 200

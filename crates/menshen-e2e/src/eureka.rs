@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::real::{free, program, skip};
+use crate::real::{free, listens, program, skip};
 use crate::{Client, Response};
 
 /// How long it may take to start: Java, on a machine with other work.
@@ -55,9 +55,7 @@ impl EurekaServer {
     }
 
     fn answers(&self) -> bool {
-        let Ok(stream) = std::net::TcpStream::connect(self.address) else { return false };
-        drop(stream);
-        self.ask("GET", "apps/", "").status == 200
+        listens(self.address) && self.ask("GET", "apps/", "").status == 200
     }
 
     /// The URL that clients are told.

@@ -2,14 +2,14 @@
 //! (<https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>).
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::eventually;
-use crate::real::{free, program, skip};
+use crate::real::{free, listens, program, skip};
 
 /// The server, running, and the client beside it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl GrpcInterop {
             .spawn()
             .expect("the server starts");
         let this = Self { client, server, address, home: tempfile::tempdir().expect("a directory") };
-        eventually("the server listens", || TcpStream::connect(address).is_ok());
+        eventually("the server listens", || listens(address));
         Some(this)
     }
 

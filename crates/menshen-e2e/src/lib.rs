@@ -50,6 +50,7 @@ pub use origin::{Conversation, Origin, reply, reply_with};
 pub use pair::{Certificates, Link, Pair};
 pub use pebble::{Pebble, PebbleSettings};
 pub use probe::Probe;
+pub use real::listens;
 pub use registry::{Manner, Registry};
 pub use secured::Agreed;
 pub use wire::{Broken, Wire};

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::real::{free, program, skip};
+use crate::real::{free, listens, program, skip};
 use crate::{Authority, Dialer, Leaf, Response, eventually};
 
 /// How Pebble is set up.
@@ -73,7 +73,7 @@ impl Pebble {
 
     fn wait(&self) {
         for address in [self.api, self.management, self.dns_management] {
-            eventually("Pebble listens", || TcpStream::connect(address).is_ok());
+            eventually("Pebble listens", || listens(address));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Programs of others that tests are made with, where they are installed.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
 /// Where a program is: on the path, or where Go installs what it builds.
@@ -20,6 +20,12 @@ pub(crate) fn skip<T>(missing: &str) -> Option<T> {
     // Past the test harness, which shows what tests print only when they fail.
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {missing}");
     None
+}
+
+/// True when somebody listens at an address. A connection to a free port may be given that port as its own and so
+/// come to itself, which is no answer.
+pub fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok_and(|stream| stream.local_addr().is_ok_and(|own| own != address))
 }
 
 /// Addresses that nobody listens at now.

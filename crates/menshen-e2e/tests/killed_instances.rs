@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use menshen_e2e::{Client, TestGateway, eventually};
+use menshen_e2e::{Client, TestGateway, eventually, listens};
 
 const INTERVAL: Duration = Duration::from_millis(200);
 const KILLS: usize = 10;
@@ -33,7 +33,7 @@ impl Instance {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        eventually("the instance listens", || TcpStream::connect(address).is_ok());
+        eventually("the instance listens", || listens(address));
         Self { address, ledger, process }
     }
 

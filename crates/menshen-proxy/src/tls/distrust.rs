@@ -75,6 +75,10 @@ fn advice(error: &io::Error) -> Option<&'static str> {
         Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             "its certificate is for another name; `tls: { name }` says which one is meant"
         }
+        Error::InvalidCertificate(C::Other(why)) if why.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority, as `openssl req -x509` makes them; \
+             `-addext basicConstraints=critical,CA:FALSE` makes one for a server"
+        }
         Error::InvalidCertificate(C::Revoked) => "its certificate is revoked",
         Error::AlertReceived(A::CertificateRequired) => {
             "it wants to see a certificate; `tls: { certificate }` says which one"
