@@ -22,6 +22,7 @@ pub mod ground;
 pub mod health;
 pub mod load;
 pub mod metrics;
+mod outward;
 pub mod publish;
 pub mod resolve;
 pub mod rollout;

@@ -14,10 +14,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 
 use super::reason::problem_text;
 use crate::causes::causes;
+use crate::outward;
 
 /// How long one request may take with all of its answer, and a connection.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -38,19 +39,11 @@ impl Https {
     /// # Errors
     /// rustls cannot do that.
     pub(super) fn new(roots: &Arc<RootCertStore>) -> Result<Self, String> {
-        let config = ClientConfig::builder_with_provider(crate::compile::provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
-            .with_root_certificates(roots.clone())
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
+            .with_tls_config(outward::tls(roots.clone())?)
             .https_only()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(outward::tcp(CONNECT));
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), limit: REQUEST })
     }
 }

@@ -21,10 +21,11 @@ use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use menshen_config::document::RegistryUrl;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use serde::de::DeserializeOwned;
 
 use crate::causes::causes;
+use crate::outward;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -137,19 +138,11 @@ impl Client {
     /// # Errors
     /// What rustls says.
     pub fn new(roots: Arc<RootCertStore>) -> Result<Self, String> {
-        let config = ClientConfig::builder_with_provider(crate::compile::provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
+            .with_tls_config(outward::tls(roots)?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(outward::tcp(CONNECT));
         let connections = Connections::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

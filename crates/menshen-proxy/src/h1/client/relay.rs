@@ -12,7 +12,7 @@ use crate::downstream::{Content, Downstream};
 use crate::h1::connection::Then;
 use crate::outbound::COPIED;
 use crate::wait::{Wait, Watch};
-use crate::{Exchange, Failure, Reply, grpc, turns};
+use crate::{Exchange, Failure, Reply, grpc};
 
 impl H1Client<'_> {
     /// Sends content that the service is still sending, and the rest of the request the other way.
@@ -58,13 +58,7 @@ impl H1Client<'_> {
         transforms: &mut Transforms,
         call: &mut Call,
     ) -> Result<Option<Wait>, Failure> {
-        let before = self.sent;
         loop {
-            if self.sent.wrapping_sub(before) > turns::TURN as u64 {
-                // It is the others' turn: there may be many who move as much.
-                turns::after_all_others(cx);
-                return Ok(Some(Wait::BetweenBytes));
-            }
             let mut starved = false;
             while !self.ended && self.out.has_room() {
                 match call.poll_content(cx)? {
